@@ -1,0 +1,311 @@
+"""The command line: reads options, calls the library, maps errors to exit codes. Data to stdout, all else to stderr."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from savedmodel_compat import __version__
+from savedmodel_compat.errors import EmptySelectionError, SavedModelCompatError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from rich.console import Console
+
+    from savedmodel_compat.matrix.cells import Result
+    from savedmodel_compat.matrix.run import Consumer
+    from savedmodel_compat.matrix.session import Exported, Session, Where
+
+_INTERRUPTED = 2
+_FAULT = 3
+_USAGE = 4
+_PROVIDERS = ("wheel", "venv", "current")
+_LOADERS = ("c", "v1", "v2")
+_PIPE_CLOSED = 141
+
+
+def main() -> None:
+    """Run the command line and exit; the entry point of the command ``savedmodel-compat``."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line and return its exit code.
+
+    Args:
+        arguments: what stands after the command's name.
+    """
+    try:
+        code = cli.main(args=list(arguments), prog_name="savedmodel-compat", standalone_mode=False)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return _INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return _USAGE
+    except SavedModelCompatError as error:
+        click.echo(f"error: {error}", err=True)
+        return error.exit_code
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; say nothing more to it.
+        sys.stdout = None  # type: ignore[assignment]
+        return _PIPE_CLOSED
+    except Exception:  # noqa: BLE001 - the last resort: a fault of the harness, shown whole
+        import traceback
+
+        traceback.print_exc()
+        click.echo("\nerror: this is a fault of savedmodel-compat; the lines above belong in a report", err=True)
+        return _FAULT
+    return code if isinstance(code, int) else 0
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, package_name="savedmodel-compat")
+def cli() -> None:
+    """Will this SavedModel load, and answer the same, in every TensorFlow that has to serve it?"""
+
+
+@cli.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--digest", is_flag=True, help="Also print the SHA-256 of the whole model.")
+def inspect(model: Path, form: str, digest: bool) -> None:
+    """Show what a SavedModel holds, without TensorFlow."""
+    from savedmodel_compat import model as saved_models
+    from savedmodel_compat.report import inspect as report
+
+    saved = saved_models.read(model)
+    sha256 = saved_models.digest(saved.path) if digest else None
+    if form == "json":
+        import json
+
+        click.echo(json.dumps(report.as_json(saved, sha256), indent=1))
+    else:
+        click.echo(report.as_text(saved, sha256))
+
+
+def _consumer_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that `run` and `matrix` share."""
+    options = [
+        click.option("--on", "on", default=None, metavar="SPEC", help="Consumers: releases, ranges or a set.  [default: smoke]"),
+        click.option("--loader", "loaders", default=None, metavar="LOADER,…", help="c, v1, v2.  [default: c]"),
+        click.option("--provider", type=click.Choice(_PROVIDERS), default="wheel", show_default=True, help="What makes the consumers ready."),
+        click.option("--device", type=click.Choice(["cpu", "gpu"]), default="cpu", show_default=True),
+        click.option("--reference", metavar="RELEASE", help="Compare with this release, not with the newest that runs the model."),
+        click.option("--rtol", type=float, help="Relative tolerance of floating-point outputs."),
+        click.option("--atol", type=float, help="Absolute tolerance of floating-point outputs."),
+        click.option("--seed", type=int, default=0, show_default=True, help="Of weights and inputs."),
+        click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the record there."),
+        click.option("--jobs", type=click.IntRange(min=1), default=None, help="Workers at a time.  [default: the CPUs]"),
+        click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=60.0, show_default=True, help="Seconds a cell may take."),
+        click.option("--memory", type=click.IntRange(min=0), default=4096, show_default=True, help="Megabytes a cell may use over its runtime; 0 for no limit."),
+        click.option("--yes", is_flag=True, help="Do not ask before large downloads."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@cli.command(name="run")
+@click.argument("models", nargs=-1, required=True, type=click.Path())
+@click.option("--tags", metavar="TAG,…", help="Tag set to load.  [default: serve, else the first]")
+@click.option("--signature", metavar="KEY", help="Run this signature only.")
+@click.option("--inputs", "inputs_file", type=click.Path(path_type=Path, dir_okay=False), help="Inputs, as FILE.npz with ALIAS or SIGNATURE/ALIAS.")
+@_consumer_options
+def run_command(
+    models: tuple[str, ...],
+    tags: str | None,
+    signature: str | None,
+    inputs_file: Path | None,
+    **options: Any,
+) -> int:
+    """Load SavedModels in other TensorFlow releases, run them and compare the answers."""
+    from savedmodel_compat.matrix import inputs
+    from savedmodel_compat.matrix.models import load_models
+
+    given = inputs.Given.read(inputs_file) if inputs_file else None
+    chosen = load_models(
+        [Path(model) if "://" not in model else model for model in models],
+        tags=tuple(tags.split(",")) if tags else None,
+        signature=signature,
+        given=given,
+        seed=options["seed"],
+    )
+    matrix = _Matrix(options)
+    consumers = matrix.consumers()
+    return matrix.finish(lambda session: session.run(chosen, consumers))
+
+
+@cli.command()
+@click.argument("exporters", nargs=-1, required=True)
+@click.option("--with", "producers", required=True, metavar="SPEC", help="Producers: releases, ranges or a set.")
+@click.option("--strip", type=click.Choice(["both", "on", "off"]), default="both", show_default=True, help="Export with strip_default_attrs, without, or both.")
+@_consumer_options
+def matrix(exporters: tuple[str, ...], producers: str, strip: str, **options: Any) -> int:
+    """Export models with and without strip_default_attrs, then load and run them in other releases.
+
+    An EXPORTER is FILE.py::function, or a name registered under [tool.savedmodel-compat.exporters].
+    """
+    from savedmodel_compat.matrix.exports import find_exporter
+    from savedmodel_compat.matrix.session import export_all, unexported
+
+    run = _Matrix(options)
+    found = [find_exporter(text, run.session.configuration) for text in exporters]
+    strips = {"both": [False, True], "on": [True], "off": [False]}[strip]
+    run.say_downloads(producers, "venv")
+    consumers = run.consumers()
+    with run.live:
+        exported = export_all(run.session, found, producers, strips, options["seed"])
+    return run.finish(lambda session: _run_exported(session, exported, consumers, unexported))
+
+
+def _run_exported(
+    session: Session,
+    exported: list[Exported],
+    consumers: list[Consumer],
+    unexported: Callable[[list[Exported], list[Consumer]], list[Result]],
+) -> list[Result]:
+    models = [item.model for item in exported if item.model is not None]
+    return session.run(models, consumers) + unexported(exported, consumers)
+
+
+@cli.command()
+@click.argument("exporter")
+@click.argument("destination", metavar="DEST", type=click.Path(path_type=Path))
+@click.option("--with", "producer", required=True, metavar="RELEASE", help="The release that exports.")
+@click.option("--strip-default-attrs/--no-strip-default-attrs", "strip", default=False, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=600.0, show_default=True)
+@click.option("--yes", is_flag=True, help="Do not ask before large downloads.")
+def export(
+    exporter: str, destination: Path, producer: str, strip: bool, seed: int, timeout: float, yes: bool
+) -> None:
+    """Export a model inside one release and print where it is."""
+    from savedmodel_compat.matrix.exports import Order, export_to, find_exporter
+    from savedmodel_compat.runtimes.base import Provider
+    from savedmodel_compat.runtimes.client import Limits, Worker
+
+    matrix = _Matrix({"jobs": 1, "yes": yes})
+    found = find_exporter(exporter, matrix.session.configuration)
+    pins = matrix.say_downloads(producer, "venv")
+    if len(pins) != 1:
+        raise UsageError(f"--with {producer} names {len(pins)} releases, and an export needs one")
+    with matrix.live:
+        [(pin, got)] = matrix.session.make_ready(pins, Provider.VENV)
+    if isinstance(got, SavedModelCompatError):
+        raise got
+    order = Order(exporter=found, producer=pin.release, strip=strip, seed=seed)
+    with Worker(got, native=False) as worker:
+        path = export_to(worker, order, destination, Limits(seconds=timeout, megabytes=0))
+    click.echo(str(path))
+
+
+class _Matrix:
+    """What `run`, `matrix` and `export` share: session, watcher, downloads said, results printed."""
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        from rich.console import Console
+
+        from savedmodel_compat.matrix.session import Session
+        from savedmodel_compat.report.live import Live
+
+        self._options = options
+        self._started = datetime.now(timezone.utc)
+        self._err = Console(stderr=True)
+        self.live = Live(self._err)
+        self.session = Session.here(options=_run_options(options), watcher=self.live)
+
+    def consumers(self) -> list[Consumer]:
+        """Make the consumers ready."""
+        where = _where(self._options)
+        if self._options["provider"] != "current":
+            self.say_downloads(where.on, self._options["provider"], where.device)
+        with self.live:
+            return self.session.consumers(where)
+
+    def say_downloads(self, spec: str, provider: str, device: str = "cpu") -> tuple[Any, ...]:
+        """Say how much is to be downloaded, ask if there is somebody to ask, and return the pins."""
+        from savedmodel_compat.runtimes import listing, specs
+        from savedmodel_compat.runtimes.base import Provider
+
+        pins = specs.select(spec, self.session.table, device=device)
+        missing = listing.missing(pins, Provider(provider))
+        if missing.downloads:
+            click.echo(missing.sentence, err=True)
+            asked = not self._options["yes"] and sys.stdin.isatty() and sys.stderr.isatty()
+            if asked and not click.confirm("Go on?", default=True, err=True):
+                raise click.Abort
+        return pins
+
+    def finish(self, work: Callable[[Session], list[Result]]) -> int:
+        """Run, print, write the record, and return the exit code."""
+        from savedmodel_compat.matrix.run import Interrupted
+        from savedmodel_compat.matrix.session import exit_code
+        from savedmodel_compat.report import record, terminal
+
+        interrupted = False
+        with self.live:
+            try:
+                results = work(self.session)
+            except Interrupted as stop:
+                interrupted, results = True, stop.results
+        terminal.print_matrix(results, _stdout())
+        if self._options["json_file"] is not None:
+            said = record.as_record(results, started=self._started, interrupted=interrupted)
+            record.write(said, self._options["json_file"])
+        code = exit_code(results, interrupted=interrupted)
+        if code == EmptySelectionError.exit_code:
+            click.echo("error: nothing was compared", err=True)
+        return code
+
+
+def _stdout() -> Console:
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    # A file or a pipe has no width; a table that is cut there is of no use to anybody.
+    return console if console.is_terminal else Console(highlight=False, width=160)
+
+
+def _where(options: dict[str, Any]) -> Where:
+    from savedmodel_compat.matrix.session import Where
+    from savedmodel_compat.runtimes.base import Loader, Provider
+
+    loaders = None
+    if options["loaders"] is not None:
+        names = [name.strip() for name in options["loaders"].split(",") if name.strip()]
+        unknown = [name for name in names if name not in _LOADERS]
+        if unknown or not names:
+            raise UsageError(
+                f"no such loader: {', '.join(unknown) or 'none named'}",
+                hint=f"the loaders are {', '.join(_LOADERS)}",
+            )
+        loaders = tuple(dict.fromkeys(Loader(name) for name in names))
+    return Where(
+        on=options["on"] or "smoke",
+        provider=Provider(options["provider"]),
+        loaders=loaders,
+        device=options["device"],
+    )
+
+
+def _run_options(options: dict[str, Any]) -> Any:
+    import os
+
+    from savedmodel_compat.matrix.judge import Policy
+    from savedmodel_compat.matrix.run import Options
+    from savedmodel_compat.runtimes.client import Limits
+
+    return Options(
+        limits=Limits(seconds=options.get("timeout", 60.0), megabytes=options.get("memory", 4096)),
+        policy=Policy(rtol=options.get("rtol"), atol=options.get("atol")),
+        jobs=options.get("jobs") or len(os.sched_getaffinity(0)),
+        reference=options.get("reference"),
+    )

@@ -1,0 +1,195 @@
+"""The table ``[tool.savedmodel-compat]`` of the nearest pyproject.toml, as typed values."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from savedmodel_compat.errors import ConfigurationError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+_TABLE = "tool.savedmodel-compat"
+_KEYS = ("exporters", "pins", "sets")
+_ROW_TEXTS = ("release", "python", "package", "lock", "device", "sha256")
+_ROW_KEYS = (*_ROW_TEXTS, "bytes")
+_DEVICES = ("cpu", "gpu")
+_SHA256_DIGITS = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PinRow:
+    """A row of ``pins``: a release of the user's own, or changes to one that is shipped.
+
+    Args:
+        release: the TensorFlow release.
+        python: the CPython that its wheel is for, such as ``3.11``.
+        package: the distribution that carries the libraries, such as ``tensorflow-cpu``.
+        lock: the requirements file of a whole environment.
+        device: ``cpu`` or ``gpu``.
+        sha256: the wheel's digest, in hexadecimal.
+        bytes: the wheel's size.
+    """
+
+    release: str
+    python: str | None = None
+    package: str | None = None
+    lock: Path | None = None
+    device: str = "cpu"
+    sha256: str | None = None
+    bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """What a repository has registered.
+
+    Args:
+        path: the pyproject.toml that was read; None if there is none.
+        exporters: ``FILE.py::function`` of each name, the file's path absolute.
+        pins: rows that add to the shipped pins or change them.
+        sets: release specifiers of each named set.
+    """
+
+    path: Path | None = None
+    exporters: Mapping[str, str] = field(default_factory=dict)
+    pins: tuple[PinRow, ...] = ()
+    sets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def find(start: Path | None = None) -> Path | None:
+    """Return the nearest pyproject.toml at or above ``start`` (the working directory)."""
+    folder = (start or Path.cwd()).absolute()
+    candidates = (parent / "pyproject.toml" for parent in (folder, *folder.parents))
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def load(start: Path | None = None) -> Configuration:
+    """Read the configuration that holds at ``start`` (the working directory).
+
+    Raises:
+        ConfigurationError: the file does not parse, has a key that is not known, or a value of
+            another type than its key's.
+    """
+    path = find(start)
+    return Configuration() if path is None else read(path)
+
+
+def read(path: Path) -> Configuration:
+    """Read the configuration of one pyproject.toml.
+
+    Raises:
+        ConfigurationError: as for `load`.
+    """
+    table = _tool_table(path)
+    _refuse_others(table, _KEYS, path, _TABLE)
+    exporters = _mapping(table.get("exporters", {}), path, f"{_TABLE}.exporters")
+    sets = _mapping(table.get("sets", {}), path, f"{_TABLE}.sets")
+    return Configuration(
+        path=path,
+        exporters={name: _exporter(value, path, name) for name, value in exporters.items()},
+        pins=tuple(_rows(table.get("pins", []), path)),
+        sets={name: _texts(value, path, f"{_TABLE}.sets.{name}") for name, value in sets.items()},
+    )
+
+
+def _tool_table(path: Path) -> Mapping[str, object]:
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} does not parse: {error}") from error
+    tool = _mapping(document.get("tool", {}), path, "tool")
+    return _mapping(tool.get("savedmodel-compat", {}), path, _TABLE)
+
+
+def _exporter(value: object, path: Path, name: str) -> str:
+    key = f"{_TABLE}.exporters.{name}"
+    file, separator, function = _text(value, path, key).partition("::")
+    if not separator or not file.endswith(".py") or not function.isidentifier():
+        raise ConfigurationError(
+            f"{path}: {key} is {value!r}, not the file and the function of an exporter",
+            hint=f'write it as {name} = "path/to/file.py::function"',
+        )
+    return f"{(path.parent / file).resolve()}::{function}"
+
+
+def _rows(value: object, path: Path) -> Iterable[PinRow]:
+    for index, row in enumerate(_sequence(value, path, f"{_TABLE}.pins")):
+        key = f"{_TABLE}.pins[{index}]"
+        yield _row(_mapping(row, path, key), path, key)
+
+
+def _row(row: Mapping[str, object], path: Path, key: str) -> PinRow:
+    _refuse_others(row, _ROW_KEYS, path, key)
+    texts = {name: _text(row[name], path, f"{key}.{name}") for name in _ROW_TEXTS if name in row}
+    if "release" not in texts:
+        raise ConfigurationError(f"{path}: {key} has no `release`")
+    size = row.get("bytes")
+    # TOML's booleans are integers to Python.
+    if size is not None and (not isinstance(size, int) or isinstance(size, bool)):
+        raise _wrong(path, f"{key}.bytes", size, "a whole number")
+    device = texts.get("device", "cpu")
+    if device not in _DEVICES:
+        raise _wrong(path, f"{key}.device", device, " or ".join(map(repr, _DEVICES)))
+    sha256 = texts.get("sha256")
+    if sha256 is not None and not _is_sha256(sha256):
+        raise _wrong(path, f"{key}.sha256", sha256, f"{_SHA256_DIGITS} hexadecimal digits")
+    return PinRow(
+        release=texts["release"],
+        python=texts.get("python"),
+        package=texts.get("package"),
+        lock=(path.parent / texts["lock"]).resolve() if "lock" in texts else None,
+        device=device,
+        sha256=None if sha256 is None else sha256.lower(),
+        bytes=size,
+    )
+
+
+def _is_sha256(text: str) -> bool:
+    return len(text) == _SHA256_DIGITS and set(text.lower()) <= set("0123456789abcdef")
+
+
+def _refuse_others(
+    table: Mapping[str, object],
+    known: tuple[str, ...],
+    path: Path,
+    key: str,
+) -> None:
+    others = sorted(set(table) - set(known))
+    if others:
+        raise ConfigurationError(
+            f"{path}: {key} has the unknown key {others[0]!r}",
+            hint=f"the keys of {key} are {', '.join(known)}",
+        )
+
+
+def _mapping(value: object, path: Path, key: str) -> Mapping[str, object]:
+    if not isinstance(value, dict):
+        raise _wrong(path, key, value, "a table")
+    return value
+
+
+def _sequence(value: object, path: Path, key: str) -> list[object]:
+    if not isinstance(value, list):
+        raise _wrong(path, key, value, "an array")
+    return value
+
+
+def _texts(value: object, path: Path, key: str) -> tuple[str, ...]:
+    items = enumerate(_sequence(value, path, key))
+    return tuple(_text(item, path, f"{key}[{index}]") for index, item in items)
+
+
+def _text(value: object, path: Path, key: str) -> str:
+    if not isinstance(value, str):
+        raise _wrong(path, key, value, "a string")
+    return value
+
+
+def _wrong(path: Path, key: str, value: object, wanted: str) -> ConfigurationError:
+    return ConfigurationError(f"{path}: {key} is {value!r}, where {wanted} is expected")

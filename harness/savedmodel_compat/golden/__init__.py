@@ -1,0 +1,1 @@
+"""The memory of what the answer was: comparison of outputs with a reference."""

@@ -1,0 +1,1 @@
+"""Models x consumers: what is to run, what it gave, and why."""

@@ -1,0 +1,134 @@
+"""The cell: the unit that is planned, run and reported; and its result."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+class Outcome(enum.Enum):
+    """What became of a cell; nothing else exists."""
+
+    PASS = "pass"  # noqa: S105 - an outcome
+    FAIL = "fail"
+    UNSUPPORTED = "unsupported"
+    NOT_RUN = "not-run"
+    INFRA_ERROR = "infra-error"
+
+
+class Stage(enum.Enum):
+    """How far a cell came."""
+
+    LOAD = "load"
+    RUN = "run"
+    COMPARE = "compare"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detail:
+    """What in the model a cause is about; each is None where the message does not say."""
+
+    op: str | None = None
+    attr: str | None = None
+    node: str | None = None
+    function: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One (model, tags, strip, producer, consumer, provider, loader, device, signature).
+
+    Args:
+        model: the model's name.
+        path: its folder.
+        model_sha256: digest of the folder's files.
+        tags: tag set of the MetaGraph.
+        strip: whether default-valued attrs were stripped; None if the model does not say.
+        producer: release that wrote it; None if it does not say.
+        consumer: release that reads it.
+        provider: what made the consumer ready.
+        loader: which of its loaders.
+        device: ``cpu`` or ``gpu``.
+        signature: its key; None for a model without signatures, or that failed at load.
+    """
+
+    model: str
+    path: Path
+    model_sha256: str
+    tags: tuple[str, ...]
+    strip: bool | None
+    producer: str | None
+    consumer: str
+    provider: str
+    loader: str
+    device: str = "cpu"
+    signature: str | None = None
+
+    @property
+    def id(self) -> str:
+        """A name made of the cell's own fields, the same on every machine and in every run."""
+        strip = {True: "stripped", False: "unstripped", None: "unknown"}[self.strip]
+        fields = (
+            self.model,
+            "+".join(self.tags),
+            strip,
+            self.producer or "unknown",
+            self.consumer,
+            self.provider,
+            self.loader,
+            self.device,
+            self.signature or "",
+        )
+        return ":".join(fields)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What a cell gave.
+
+    Args:
+        cell: the cell.
+        outcome: what became of it.
+        stage: how far it came; None if it was not started.
+        causes: ids of why it failed, most telling first; empty unless it failed.
+        reason: why it did not run or is not supported, in words.
+        message: one line, TensorFlow's own words where it spoke.
+        detail: what in the model the first cause is about.
+        fix: what to do about it.
+        reference: what the outputs were compared with: ``golden``, ``export`` or a release.
+        compared: number of outputs compared, over all sets of inputs.
+        seconds: wall-clock time of the cell's process.
+        notes: what is worth knowing though it decides nothing.
+        tensorflow_version: what the consumer says of itself.
+        log: the end of what the cell's process printed, when it failed.
+    """
+
+    cell: Cell
+    outcome: Outcome
+    stage: Stage | None = None
+    causes: tuple[str, ...] = ()
+    reason: str | None = None
+    message: str = ""
+    detail: Detail = field(default_factory=Detail)
+    fix: str | None = None
+    reference: str | None = None
+    compared: int = 0
+    seconds: float = 0.0
+    notes: tuple[str, ...] = ()
+    tensorflow_version: str | None = None
+    log: str = ""
+
+    @property
+    def cause(self) -> str | None:
+        """The most telling cause."""
+        return self.causes[0] if self.causes else None
+
+
+def count_outcomes(results: list[Result]) -> Mapping[str, int]:
+    """Return how many results have each outcome, zeros included."""
+    counts = {outcome.value: 0 for outcome in Outcome}
+    for result in results:
+        counts[result.outcome.value] += 1
+    return counts

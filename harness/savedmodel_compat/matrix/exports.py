@@ -1,0 +1,248 @@
+"""Run exporters inside their producers, and keep what they wrote by the digest of what made it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import savedmodel_compat
+from savedmodel_compat import model as saved_models
+from savedmodel_compat.cache import Cache, default_root
+from savedmodel_compat.errors import (
+    ExportError,
+    NotASavedModelError,
+    UnsupportedError,
+    UsageError,
+    WorkerError,
+)
+from savedmodel_compat.matrix.judge import one_line
+from savedmodel_compat.matrix.models import Model, Recording, recorded_model
+from savedmodel_compat.runtimes.client import Export, Limits, Verdict, Worker, from_wire, to_wire
+from savedmodel_compat.runtimes.worker import _frames
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+
+    from savedmodel_compat.config import Configuration
+    from savedmodel_compat.runtimes.base import Runtime
+
+_RECORDED = "recorded.bin"
+_MODEL = "model"
+_MOST_FILES = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exporter:
+    """A function that exports a model inside a producer.
+
+    Args:
+        name: what reports call its models.
+        file: the file that holds it.
+        function: its name there.
+    """
+
+    name: str
+    file: Path
+    function: str
+
+
+def find_exporter(text: str, configuration: Configuration) -> Exporter:
+    """Return the exporter that ``text`` names.
+
+    Args:
+        text: ``FILE.py::function``, or a name registered in the configuration.
+        configuration: the repository's.
+
+    Raises:
+        UsageError: there is no such name or file.
+    """
+    registered = configuration.exporters.get(text)
+    target = registered or text
+    file, separator, function = target.partition("::")
+    if not separator:
+        known = ", ".join(sorted(configuration.exporters)) or "none"
+        raise UsageError(
+            f"no exporter is registered as '{text}' (registered: {known})",
+            hint="name one as FILE.py::function, or register it under [tool.savedmodel-compat.exporters]",
+        )
+    path = Path(file).absolute()
+    if not path.is_file():
+        raise UsageError(f"exporter '{text}': there is no file {path}")
+    name = text if registered else f"{path.stem}.{function}"
+    return Exporter(name=name, file=path, function=function)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One export that is wanted.
+
+    Args:
+        exporter: who exports.
+        producer: the release that it runs in.
+        strip: whether default-valued attrs are to be stripped.
+        seed: of its weights and inputs.
+    """
+
+    exporter: Exporter
+    producer: str
+    strip: bool
+    seed: int = 0
+
+    @property
+    def label(self) -> str:
+        """What messages call it."""
+        word = "stripped" if self.strip else "unstripped"
+        return f"{self.exporter.name} of {self.producer}, {word}"
+
+
+def export_model(worker: Worker, runtime: Runtime, order: Order, limits: Limits) -> Model:
+    """Return the model of ``order``, exporting it unless the cache has it.
+
+    Args:
+        worker: a Python worker of the producer; started only if there is something to do.
+        runtime: the producer.
+        order: what is wanted.
+        limits: of the export's process.
+
+    Raises:
+        UnsupportedError: the producer does not have what the exporter needs; the exporter's own words.
+        ExportError: the exporter failed, or recorded what its model does not have.
+        WorkerError: the producer could not be started.
+    """
+    cache = Cache(root=default_root())
+    name = f"exports/{order.exporter.name}-{order.producer}-{_digest(order, runtime)}"
+    folder = cache.get(name, lambda into: _export(worker, order, limits, into))
+    recordings = _read_recordings(folder / _RECORDED)
+    return _checked_model(folder / _MODEL, order, recordings)
+
+
+def export_to(worker: Worker, order: Order, directory: Path, limits: Limits) -> Path:
+    """Export into a folder of the user's and return where the SavedModel is.
+
+    Args:
+        worker: a Python worker of the producer.
+        order: what is wanted.
+        directory: a folder that does not exist, or is empty.
+        limits: of the export's process.
+
+    Raises:
+        UsageError: the folder holds something.
+        UnsupportedError: as for `export_model`.
+        ExportError: as for `export_model`.
+    """
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise UsageError(f"{directory} is there already", hint="name a folder that does not exist")
+    _run(worker, order, directory.absolute(), limits)
+    return saved_models.locate(directory)
+
+
+def _digest(order: Order, runtime: Runtime) -> str:
+    """Digest all that the model is made of: the exporter, the files beside it, the producer, the options."""
+    made_of: dict[str, Any] = {
+        "harness": savedmodel_compat.__version__,
+        "producer": runtime.folder.name,
+        "function": order.exporter.function,
+        "file": order.exporter.file.name,
+        "strip": order.strip,
+        "seed": order.seed,
+        "sources": _sources(order.exporter.file),
+    }
+    return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _sources(file: Path) -> dict[str, str]:
+    """Digest the exporter's file and the Python files in its folder, which it may import."""
+    beside = sorted(file.parent.rglob("*.py"))[:_MOST_FILES]
+    files = {file, *beside}
+    return {
+        path.relative_to(file.parent).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(files)
+    }
+
+
+def _export(worker: Worker, order: Order, limits: Limits, into: Path) -> None:
+    verdict = _run(worker, order, into / _MODEL, limits)
+    header = {"recorded": [list(entry) for entry in verdict.recorded]}
+    tensors = [to_wire(name, array) for name, array in verdict.payload]
+    (into / _RECORDED).write_bytes(b"".join(_frames.encode(header, tensors)))
+
+
+def _run(worker: Worker, order: Order, directory: Path, limits: Limits) -> Verdict:
+    work = Export(
+        file=order.exporter.file,
+        function=order.exporter.function,
+        directory=directory,
+        strip_default_attrs=order.strip,
+        seed=order.seed,
+    )
+    verdict = worker.export(work, limits)
+    if verdict.worker_lost is not None:
+        raise WorkerError(f"{order.label}: the worker was lost: {verdict.worker_lost}")
+    if verdict.failure is not None and "NotImplementedError" in verdict.failure.types:
+        raise UnsupportedError(f"{order.label}: {one_line(verdict.failure.text)}")
+    if not verdict.completed:
+        raise ExportError(f"{order.label}: {_what_went_wrong(verdict)}", hint=f"{order.exporter.file}")
+    return verdict
+
+
+def _what_went_wrong(verdict: Verdict) -> str:
+    if verdict.failure is not None:
+        return f"the exporter raised {verdict.failure.type}\n{verdict.failure.trace.rstrip()}"
+    if verdict.timed_out:
+        return f"the exporter did not end in {verdict.seconds['cell']:.0f} s\n{verdict.log[-2000:]}"
+    end = f"signal {verdict.signal}" if verdict.signal else f"exit status {verdict.status}"
+    return f"the exporter's process ended with {end}\n{verdict.log[-2000:]}"
+
+
+def _read_recordings(path: Path) -> dict[str, Recording]:
+    decoder = _frames.Decoder()
+    decoder.feed(path.read_bytes())
+    frame = decoder.frame()
+    if frame is None:
+        raise ExportError(f"{path} is cut short", hint=f"remove {path.parent} and export again")
+    header, tensors = frame
+    sides: dict[str, dict[str, dict[str, np.ndarray[Any, Any]]]] = {}
+    for (signature, side, alias), tensor in zip(header["recorded"], tensors, strict=True):
+        recorded = sides.setdefault(signature, {"inputs": {}, "outputs": {}})
+        recorded[side][alias] = from_wire(tensor)
+    return {key: Recording(inputs=s["inputs"], outputs=s["outputs"]) for key, s in sides.items()}
+
+
+def _checked_model(folder: Path, order: Order, recordings: Mapping[str, Recording]) -> Model:
+    try:
+        path = saved_models.locate(folder)
+        model = recorded_model(
+            path, order.exporter.name, recordings, strip=order.strip, producer=order.producer
+        )
+    except NotASavedModelError as error:
+        raise ExportError(f"{order.label} wrote no SavedModel: {error.message}") from error
+    cases = {case.signature: case for case in model.cases}
+    unknown = sorted(set(recordings) - set(cases))
+    if unknown:
+        raise ExportError(
+            f"{order.label} recorded signatures {unknown}, and its model has {sorted(cases)}"
+        )
+    for key, recording in recordings.items():
+        _check_aliases(order, key, "inputs", recording.inputs, cases[key].inputs)
+        _check_aliases(order, key, "outputs", recording.outputs, cases[key].outputs)
+    return model
+
+
+def _check_aliases(
+    order: Order,
+    signature: str,
+    side: str,
+    recorded: Mapping[str, Any],
+    tensors: tuple[tuple[str, str], ...],
+) -> None:
+    wanted = {alias for alias, _ in tensors}
+    if set(recorded) != wanted:
+        raise ExportError(
+            f"{order.label}, signature '{signature}': recorded {side} {sorted(recorded)}, "
+            f"the model has {sorted(wanted)}"
+        )

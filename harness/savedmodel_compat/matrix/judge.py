@@ -1,0 +1,298 @@
+"""From what a cell's process did to the cell's result."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from savedmodel_compat.golden.compare import Difference, compare
+from savedmodel_compat.matrix.causes import BY_ID, Explanation, explain
+from savedmodel_compat.matrix.cells import Cell, Detail, Outcome, Result, Stage
+
+if TYPE_CHECKING:
+    from savedmodel_compat.matrix.models import Arrays
+    from savedmodel_compat.runtimes.client import Answer, Failure, Verdict
+
+_LINE = 600
+_LOG = 4000
+# An allocation that fails below TensorFlow ends in an abort; these lines before it tell it from a CHECK failure.
+_MEMORY_SIGNS = ("bad_alloc", "Resource temporarily unavailable", "pthread_create() failed", "MemoryError")
+_CHECK_SIGNS = ("Check failed", "CHECK", "F tensorflow", "terminate called", "F0000", "Fatal")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """What the outputs of one signature are compared with.
+
+    Args:
+        name: ``export``, ``golden``, or the release that computed them.
+        outputs: one for each feed; None where the reference itself refused it.
+        unstable: how it differs from a second process of itself; None if it does not.
+    """
+
+    name: str
+    outputs: tuple[Arrays | None, ...]
+    unstable: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How outputs are compared; None leaves the default of the element type."""
+
+    rtol: float | None = None
+    atol: float | None = None
+
+
+def one_line(text: str) -> str:
+    """Return ``text`` on one line, cut at a length that a report can show, fit for any terminal."""
+    line = "".join(c if c.isprintable() else "\ufffd" for c in " ".join(text.split()))
+    return line if len(line) <= _LINE else line[: _LINE - 1] + "…"
+
+
+def judge(
+    cell: Cell, verdict: Verdict, reference: Reference | None, policy: Policy, version: str
+) -> Result:
+    """Return the result of a cell.
+
+    Args:
+        cell: the cell; its signature is None if only the load was asked for.
+        verdict: what became of its process.
+        reference: what to compare with; None if there is none.
+        policy: how to compare.
+        version: what the consumer says of itself.
+    """
+    if verdict.worker_lost is not None:
+        return Result(
+            cell=cell,
+            outcome=Outcome.INFRA_ERROR,
+            reason=f"the worker was lost: {one_line(verdict.worker_lost)}",
+            log=verdict.log[-_LOG:],
+            tensorflow_version=version or None,
+        )
+    if verdict.broke_off:
+        return _broke_off(cell, verdict, version)
+    if verdict.failure is not None:
+        stage = _stage(verdict)
+        return _failed(cell, verdict, stage, _explain(verdict.failure, stage), verdict.failure, version)
+    if cell.signature is None:
+        return _base(cell, verdict, version, Outcome.NOT_RUN, Stage.LOAD, reason="no-signatures")
+    refusal = _telling_refusal(verdict, reference)
+    if refusal is not None:
+        explanation = _explain(refusal, Stage.RUN)
+        return _failed(cell, verdict, Stage.RUN, explanation, refusal, version)
+    return _compared(cell, verdict, reference, policy, version)
+
+
+def _base(
+    cell: Cell,
+    verdict: Verdict,
+    version: str,
+    outcome: Outcome,
+    stage: Stage | None,
+    *,
+    reason: str | None = None,
+    message: str = "",
+    reference: str | None = None,
+    compared: int = 0,
+) -> Result:
+    return Result(
+        cell=cell,
+        outcome=outcome,
+        stage=stage,
+        reason=reason,
+        message=one_line(message),
+        reference=reference,
+        compared=compared,
+        seconds=verdict.seconds.get("cell", 0.0),
+        tensorflow_version=version,
+    )
+
+
+def _stage(verdict: Verdict) -> Stage:
+    return Stage.RUN if verdict.stage == "run" else Stage.LOAD
+
+
+def _explain(failure: Failure, stage: Stage) -> Explanation:
+    # Python's KeyError carries only the key, so the class is part of what was said.
+    explanation = explain(f"{failure.type}: {failure.text}", stage)
+    if explanation.cause.id in {"unclassified", "run-failed"} and failure.type == "DATA_LOSS":
+        return Explanation(cause=BY_ID["file-damaged"], detail=explanation.detail)
+    if failure.type in {"RESOURCE_EXHAUSTED", "ResourceExhaustedError", "MemoryError"}:
+        return Explanation(cause=BY_ID["out-of-memory"], detail=explanation.detail)
+    return explanation
+
+
+def _failed(
+    cell: Cell,
+    verdict: Verdict,
+    stage: Stage,
+    explanation: Explanation,
+    failure: Failure,
+    version: str,
+) -> Result:
+    return Result(
+        cell=cell,
+        outcome=Outcome.FAIL,
+        stage=stage,
+        causes=(explanation.cause.id,),
+        message=one_line(failure.text),
+        detail=explanation.detail,
+        fix=_fix(explanation, cell),
+        seconds=verdict.seconds.get("cell", 0.0),
+        tensorflow_version=version,
+        log=(verdict.log + failure.trace)[-_LOG:],
+    )
+
+
+def _fix(explanation: Explanation, cell: Cell) -> str:
+    if explanation.cause.id == "attr-unknown" and cell.strip:
+        # Stripped already: what is left is not a default, or stands where stripping does not reach.
+        return (
+            f"the model is stripped, so '{explanation.detail.attr}' is not the producer's default: "
+            "upgrade the consumer, or export with the release that serves"
+        )
+    return explanation.fix
+
+
+def _broke_off(cell: Cell, verdict: Verdict, version: str) -> Result:
+    if verdict.timed_out:
+        cause, message = "timed-out", f"no answer after {verdict.seconds['cell']:.1f} s"
+    elif _is_memory(verdict):
+        cause, message = "out-of-memory", f"{_end(verdict)}; {_telling_line(verdict.log, _MEMORY_SIGNS)}"
+    else:
+        cause, message = "crashed", f"{_end(verdict)}; {_telling_line(verdict.log, _CHECK_SIGNS)}"
+    return Result(
+        cell=cell,
+        outcome=Outcome.FAIL,
+        stage=_stage(verdict),
+        causes=(cause,),
+        message=one_line(message),
+        fix=BY_ID[cause].fix,
+        seconds=verdict.seconds.get("cell", 0.0),
+        tensorflow_version=version,
+        log=verdict.log[-_LOG:],
+    )
+
+
+def _is_memory(verdict: Verdict) -> bool:
+    return verdict.signal != signal.SIGKILL and any(sign in verdict.log for sign in _MEMORY_SIGNS)
+
+
+def _end(verdict: Verdict) -> str:
+    if verdict.signal is None:
+        return f"the process ended with status {verdict.status} and no answer"
+    return f"the process was ended by {signal.Signals(verdict.signal).name}"
+
+
+def _telling_line(log: str, signs: tuple[str, ...]) -> str:
+    """Return the line that says why; the last line of a crash may be a stack frame."""
+    lines = [line for line in log.splitlines() if line.strip()]
+    telling = [line for line in lines if any(sign in line for sign in signs)]
+    return telling[0] if telling else (lines[-1] if lines else "it printed nothing")
+
+
+def _telling_refusal(verdict: Verdict, reference: Reference | None) -> Failure | None:
+    """Return the first failure of a run that is the model's or the consumer's doing.
+
+    A refusal of inputs that nothing else accepted says something of the inputs, not of the consumer.
+    """
+    for index, answer in enumerate(verdict.answers):
+        if answer.failure is None:
+            continue
+        accepted = reference is not None and reference.outputs[index] is not None
+        if accepted or not is_about_inputs(answer.failure):
+            return answer.failure
+    return None
+
+
+def is_about_inputs(failure: Failure) -> bool:
+    """Tell whether a run's failure may be due to the inputs that were made up for it."""
+    return _explain(failure, Stage.RUN).cause.id in {"input-rejected", "run-failed"}
+
+
+def _compared(
+    cell: Cell, verdict: Verdict, reference: Reference | None, policy: Policy, version: str
+) -> Result:
+    ran = [answer for answer in verdict.answers if answer.outputs is not None]
+    if not ran:
+        said = verdict.answers[0].failure
+        message = said.text if said else ""
+        return _base(
+            cell, verdict, version, Outcome.NOT_RUN, Stage.RUN, reason="inputs-refused", message=message
+        )
+    if reference is None or reference.unstable is not None:
+        message = "" if reference is None else f"the reference is unstable: {reference.unstable}"
+        return _base(
+            cell, verdict, version, Outcome.NOT_RUN, Stage.RUN, reason="no-reference", message=message
+        )
+    differences, compared = _differences(verdict.answers, reference, policy)
+    if not compared:
+        message = f"{reference.name} refused every set of inputs that {cell.consumer} accepted"
+        return _base(
+            cell, verdict, version, Outcome.NOT_RUN, Stage.RUN, reason="no-reference", message=message
+        )
+    if not differences:
+        return _base(
+            cell,
+            verdict,
+            version,
+            Outcome.PASS,
+            Stage.COMPARE,
+            reference=reference.name,
+            compared=compared,
+        )
+    causes = tuple(dict.fromkeys(difference.cause for difference in differences))
+    return Result(
+        cell=cell,
+        outcome=Outcome.FAIL,
+        stage=Stage.COMPARE,
+        causes=causes,
+        message=one_line("; ".join(difference.text for difference in differences)),
+        detail=Detail(node=differences[0].output),
+        fix=BY_ID[causes[0]].fix,
+        reference=reference.name,
+        compared=compared,
+        seconds=verdict.seconds.get("cell", 0.0),
+        tensorflow_version=version,
+        log=verdict.log[-_LOG:],
+    )
+
+
+def _differences(
+    answers: tuple[Answer, ...], reference: Reference, policy: Policy
+) -> tuple[list[Difference], int]:
+    found: list[Difference] = []
+    compared = 0
+    for answer, expected in zip(answers, reference.outputs, strict=True):
+        if answer.outputs is None or expected is None:
+            continue
+        compared += len(expected)
+        found += compare(expected, answer.outputs, rtol=policy.rtol, atol=policy.atol)
+    return found, compared
+
+
+def reference_of(name: str, first: Verdict, second: Verdict, policy: Policy) -> Reference | None:
+    """Return what a release answered as a reference, checked against a second process of itself.
+
+    Args:
+        name: the release.
+        first: its verdict.
+        second: the verdict of another process that did the same.
+        policy: how to compare the two.
+
+    Returns:
+        None if it ran no feed.
+    """
+    outputs = tuple(answer.outputs for answer in first.answers)
+    if all(output is None for output in outputs):
+        return None
+    candidate = Reference(name=name, outputs=outputs)
+    if not second.completed:
+        unstable = f"a second process of {name} did not complete"
+        return Reference(name=name, outputs=outputs, unstable=unstable)
+    differences, _ = _differences(second.answers, candidate, policy)
+    if differences:
+        text = f"a second process of {name} differs: {differences[0].text}"
+        return Reference(name=name, outputs=outputs, unstable=text)
+    return candidate

@@ -1,0 +1,372 @@
+"""Run models over consumers: load, run, compare; references first where nobody recorded one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from packaging.version import Version
+
+from savedmodel_compat.errors import WorkerError
+from savedmodel_compat.matrix.cells import Cell, Outcome, Result, Stage
+from savedmodel_compat.matrix.judge import (
+    Policy,
+    Reference,
+    is_about_inputs,
+    judge,
+    one_line,
+    reference_of,
+)
+from savedmodel_compat.matrix.pool import Chunk, execute
+from savedmodel_compat.runtimes.client import Limits, LoadAndRun, Verdict, Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from savedmodel_compat.matrix.models import Case, Model
+    from savedmodel_compat.runtimes.base import Runtime
+
+OnResult = Callable[[Result], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consumer:
+    """One release with one loader, ready or not.
+
+    Args:
+        release: what was asked for.
+        provider: what makes it ready.
+        loader: which of its loaders.
+        device: ``cpu`` or ``gpu``.
+        runtime: the runtime; None if there is none.
+        outcome: of all its cells, if there is no runtime.
+        reason: why there is none, in words.
+    """
+
+    release: str
+    provider: str
+    loader: str
+    device: str
+    runtime: Runtime | None = None
+    outcome: Outcome = Outcome.UNSUPPORTED
+    reason: str | None = None
+
+    @property
+    def age(self) -> tuple[bool, Version]:
+        """A key that sorts consumers from the oldest to the newest; an unready one is never a reference."""
+        return self.runtime is not None, Version(self.release)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How a matrix is run.
+
+    Args:
+        limits: of each cell.
+        policy: how outputs are compared.
+        jobs: number of workers at a time.
+        reference: the release that is the reference; None takes the newest that runs the model.
+    """
+
+    limits: Limits = field(default_factory=Limits)
+    policy: Policy = field(default_factory=Policy)
+    jobs: int = 1
+    reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Unit:
+    """One model in one consumer: the work of one loop of a worker."""
+
+    model: Model
+    consumer: Consumer
+    check_twice: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """What one process of a unit did; ``case`` is None if it only loaded, or failed to."""
+
+    unit: _Unit
+    case: Case | None
+    verdict: Verdict
+    second: Verdict | None
+    version: str
+
+
+def run_matrix(
+    models: Sequence[Model],
+    consumers: Sequence[Consumer],
+    options: Options,
+    on_result: OnResult = lambda result: None,
+) -> list[Result]:
+    """Run every model in every consumer.
+
+    Args:
+        models: what to load.
+        consumers: where.
+        options: how.
+        on_result: told each result as it comes, in this thread.
+
+    Returns:
+        One result a cell, in the order of models and consumers. After an interrupt the cells that did not run are
+        ``not-run`` with the reason ``interrupted``, and ``Interrupted`` carries them.
+
+    Raises:
+        Interrupted: the user stopped it.
+    """
+    run = _Run(models, consumers, options, on_result)
+    try:
+        run.without_runtime()
+        run.find_references()
+        run.the_rest()
+    except KeyboardInterrupt:
+        raise Interrupted(run.results(interrupted=True)) from None
+    return run.results(interrupted=False)
+
+
+class Interrupted(Exception):  # noqa: N818 - it is no error of the harness
+    """The user stopped the matrix; ``results`` is complete all the same."""
+
+    def __init__(self, results: list[Result]) -> None:
+        super().__init__("interrupted")
+        self.results = results
+
+
+class _Run:
+    """The state of one matrix: which units are done, which references are known."""
+
+    def __init__(
+        self,
+        models: Sequence[Model],
+        consumers: Sequence[Consumer],
+        options: Options,
+        on_result: OnResult,
+    ) -> None:
+        self._models = models
+        self._consumers = consumers
+        self._options = options
+        self._on_result = on_result
+        self._references: dict[tuple[int, str], Reference] = {}
+        self._found: dict[tuple[int, int], list[Result]] = {}
+        self._undecided: list[_Seen] = []
+        for model in models:
+            for case in model.cases:
+                if case.expected is not None:
+                    key = (id(model), case.signature)
+                    self._references[key] = Reference(name="export", outputs=case.expected)
+
+    def without_runtime(self) -> None:
+        """Report the cells of consumers that could not be made ready."""
+        for model in self._models:
+            for consumer in self._consumers:
+                if consumer.runtime is None:
+                    for case in model.cases or (None,):
+                        self._report(_Unit(model=model, consumer=consumer), _unready(model, consumer, case))
+
+    def find_references(self) -> None:
+        """Go from the newest consumer to the oldest until every signature has been run somewhere."""
+        for consumer in self._reference_candidates():
+            units = [
+                _Unit(model=model, consumer=consumer, check_twice=pending)
+                for model in self._models
+                if (pending := self._pending(model))
+            ]
+            for seen in self._execute(units):
+                self._settle(seen)
+
+    def the_rest(self) -> None:
+        """Run every unit that no search for a reference has run, and decide what was left open."""
+        units = [
+            _Unit(model=model, consumer=consumer)
+            for consumer in self._consumers
+            for model in self._models
+            if consumer.runtime is not None and (id(model), id(consumer)) not in self._found
+        ]
+        undecided, self._undecided = self._undecided, []
+        for seen in undecided:
+            self._judge(seen)
+        for seen in self._execute(units):
+            self._judge(seen)
+
+    def results(self, *, interrupted: bool) -> list[Result]:
+        """Return all results in the order of models and consumers."""
+        ordered: list[Result] = []
+        for model in self._models:
+            for consumer in self._consumers:
+                have = self._found.get((id(model), id(consumer)), [])
+                ordered += sorted(have, key=lambda result: result.cell.signature or "")
+                if interrupted:
+                    ordered += _not_reached(model, consumer, have)
+        return ordered
+
+    def _reference_candidates(self) -> list[Consumer]:
+        ready = [consumer for consumer in self._consumers if consumer.runtime is not None]
+        wanted = self._options.reference
+        if wanted is not None:
+            ready = [consumer for consumer in ready if consumer.release == wanted]
+        return sorted(ready, key=lambda consumer: consumer.age, reverse=True)
+
+    def _pending(self, model: Model) -> frozenset[str]:
+        return frozenset(
+            case.signature
+            for case in model.cases
+            if case.feeds and (id(model), case.signature) not in self._references
+        )
+
+    def _execute(self, units: Sequence[_Unit]) -> Iterator[_Seen]:
+        groups: dict[tuple[int, bool], list[_Unit]] = {}
+        runtimes: dict[int, Runtime] = {}
+        for unit in units:
+            runtime = unit.consumer.runtime
+            assert runtime is not None
+            runtimes[id(runtime)] = runtime
+            groups.setdefault((id(runtime), unit.consumer.loader == "c"), []).append(unit)
+        chunks = [
+            Chunk(runtime=runtimes[key], native=native, units=members)
+            for (key, native), members in groups.items()
+        ]
+        limits = self._options.limits
+        for batch in execute(chunks, lambda worker, unit: _observe(worker, unit, limits), jobs=self._options.jobs):
+            yield from batch
+
+    def _settle(self, seen: _Seen) -> None:
+        """Take what a candidate did: a reference, a result, or something to decide later."""
+        case = seen.case
+        if case is None or not seen.verdict.completed:
+            return self._judge(seen)
+        key = (id(seen.unit.model), case.signature)
+        if key not in self._references and seen.second is not None:
+            made = reference_of(
+                seen.unit.consumer.release, seen.verdict, seen.second, self._options.policy
+            )
+            if made is not None:
+                self._references[key] = made
+        if key in self._references or not _only_refused(seen.verdict):
+            return self._judge(seen)
+        self._undecided.append(seen)
+        self._found.setdefault((id(seen.unit.model), id(seen.unit.consumer)), [])
+        return None
+
+    def _judge(self, seen: _Seen) -> None:
+        unit, case = seen.unit, seen.case
+        reference = self._references.get((id(unit.model), case.signature)) if case else None
+        cell = _cell(unit.model, unit.consumer, case)
+        if case is not None and not case.feeds and seen.verdict.completed:
+            result = Result(
+                cell=cell,
+                outcome=Outcome.NOT_RUN,
+                stage=Stage.LOAD,
+                reason="no-inputs",
+                message=case.why_no_feeds or "",
+                seconds=seen.verdict.seconds.get("cell", 0.0),
+                tensorflow_version=seen.version,
+            )
+        else:
+            result = judge(cell, seen.verdict, reference, self._options.policy, seen.version)
+        self._report(unit, _with_notes(result, unit.model, seen))
+
+    def _report(self, unit: _Unit, result: Result) -> None:
+        self._found.setdefault((id(unit.model), id(unit.consumer)), []).append(result)
+        self._on_result(result)
+
+
+def _observe(worker: Worker, unit: _Unit, limits: Limits) -> list[_Seen]:
+    """Run a model's signatures in one consumer, each in a process of its own; stop where it does not load."""
+    seen: list[_Seen] = []
+    for case in unit.model.cases or (None,):
+        work = _work(unit, case)
+        verdict = _ask(worker, work, limits)
+        twice = case is not None and case.signature in unit.check_twice and _ran(verdict)
+        second = _ask(worker, work, limits) if twice else None
+        loaded = verdict.stage == "run" or verdict.completed or verdict.worker_lost is not None
+        # What does not load for its first signature does not load for any: that is one cell.
+        nowhere = not loaded and not seen
+        seen.append(
+            _Seen(
+                unit=unit,
+                case=None if nowhere else case,
+                verdict=verdict,
+                second=second,
+                version=worker.tensorflow,
+            )
+        )
+        if nowhere:
+            break
+    return seen
+
+
+def _ask(worker: Worker, work: LoadAndRun, limits: Limits) -> Verdict:
+    try:
+        return worker.run(work, limits)
+    except WorkerError as error:
+        return Verdict(worker_lost=error.message)
+
+
+def _ran(verdict: Verdict) -> bool:
+    return any(answer.outputs is not None for answer in verdict.answers)
+
+
+def _only_refused(verdict: Verdict) -> bool:
+    """Tell whether every set of inputs was refused in a way that may be the inputs' fault."""
+    failures = [answer.failure for answer in verdict.answers]
+    return bool(failures) and all(f is not None and is_about_inputs(f) for f in failures)
+
+
+def _work(unit: _Unit, case: Case | None) -> LoadAndRun:
+    common = LoadAndRun(
+        model=unit.model.path, tags=unit.model.tags, loader=unit.consumer.loader
+    )
+    if case is None or not case.feeds:
+        return common
+    return replace(
+        common,
+        signature=case.signature,
+        inputs=case.inputs,
+        outputs=case.outputs,
+        feeds=case.feeds,
+    )
+
+
+def _cell(model: Model, consumer: Consumer, case: Case | None) -> Cell:
+    return Cell(
+        model=model.name,
+        path=model.path,
+        model_sha256=model.sha256,
+        tags=model.tags,
+        strip=model.strip,
+        producer=model.producer,
+        consumer=consumer.release,
+        provider=consumer.provider,
+        loader=consumer.loader,
+        device=consumer.device,
+        signature=case.signature if case else None,
+    )
+
+
+def _unready(model: Model, consumer: Consumer, case: Case | None) -> Result:
+    return Result(
+        cell=_cell(model, consumer, case),
+        outcome=consumer.outcome,
+        reason=one_line(consumer.reason or ""),
+    )
+
+
+def _not_reached(model: Model, consumer: Consumer, have: Iterable[Result]) -> list[Result]:
+    done = {result.cell.signature for result in have}
+    if None in done:
+        return []
+    return [
+        Result(cell=_cell(model, consumer, case), outcome=Outcome.NOT_RUN, reason="interrupted")
+        for case in model.cases or (None,)
+        if (case.signature if case else None) not in done
+    ]
+
+
+def _with_notes(result: Result, model: Model, seen: _Seen) -> Result:
+    notes = model.notes + ((model.unreadable,) if model.unreadable else ())
+    version = seen.version
+    if version and version != result.cell.consumer:
+        notes += (f"the consumer says that it is TensorFlow {version}",)
+    return replace(result, notes=result.notes + notes)

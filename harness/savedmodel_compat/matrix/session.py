@@ -1,0 +1,256 @@
+"""The whole way, once: plan cells, make runtimes ready, export, load and run and compare. For all faces alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from savedmodel_compat import config
+from savedmodel_compat.errors import (
+    EmptySelectionError,
+    ExportError,
+    SavedModelCompatError,
+    UnsupportedError,
+    UsageError,
+    WorkerError,
+)
+from savedmodel_compat.matrix import ready
+from savedmodel_compat.matrix.cells import Cell, Outcome, Result
+from savedmodel_compat.matrix.exports import Exporter, Order, export_model
+from savedmodel_compat.matrix.judge import one_line
+from savedmodel_compat.matrix.run import Consumer, OnResult, Options, run_matrix
+from savedmodel_compat.runtimes import pins, specs
+from savedmodel_compat.runtimes.base import Loader, Provider
+from savedmodel_compat.runtimes.client import Limits, Worker
+
+if TYPE_CHECKING:
+    from savedmodel_compat.matrix.models import Model
+    from savedmodel_compat.runtimes.base import Progress, Runtime
+    from savedmodel_compat.runtimes.pins import Pin
+
+EXPORT_LIMITS = Limits(seconds=600.0, megabytes=0)
+
+
+class Watcher(Protocol):
+    """Somebody who is told how a session goes; nothing it does changes the session."""
+
+    def progress(self, label: str) -> Progress:
+        """Return the callback that is told how far the runtime ``label`` is."""
+
+    def exported(self, order: Order, problem: str | None) -> None:
+        """Take note that an export is done, or why it is not."""
+
+    def result(self, result: Result) -> None:
+        """Take note of a cell's result."""
+
+
+class Silent:
+    """A watcher that does nothing."""
+
+    def progress(self, label: str) -> Progress:  # noqa: ARG002 - the protocol's
+        """Return a callback that does nothing."""
+        return lambda done, total, what: None  # noqa: ARG005 - the protocol's
+
+    def exported(self, order: Order, problem: str | None) -> None:
+        """Do nothing."""
+
+    def result(self, result: Result) -> None:
+        """Do nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Where:
+    """The consumers of a session.
+
+    Args:
+        on: specifier of releases; ignored by provider ``current``.
+        provider: what makes them ready.
+        loaders: which of their loaders; None takes the provider's own default.
+        device: ``cpu`` or ``gpu``.
+    """
+
+    on: str = "smoke"
+    provider: Provider = Provider.WHEEL
+    loaders: tuple[Loader, ...] | None = None
+    device: str = "cpu"
+
+    @property
+    def chosen_loaders(self) -> tuple[Loader, ...]:
+        """The C++ loader where there is nothing else or nothing was said; else those that were named."""
+        return self.loaders or (Loader.C,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """What is shared by all steps of a session.
+
+    Args:
+        configuration: the repository's.
+        options: how cells are run.
+        watcher: who is told.
+        table: the pins.
+    """
+
+    configuration: config.Configuration
+    options: Options = field(default_factory=Options)
+    watcher: Watcher = field(default_factory=Silent)
+    table: pins.PinTable
+
+    @classmethod
+    def here(cls, *, options: Options | None = None, watcher: Watcher | None = None) -> Session:
+        """Return a session with the configuration of the working directory."""
+        configuration = config.load()
+        return cls(
+            configuration=configuration,
+            options=options or Options(),
+            watcher=watcher or Silent(),
+            table=pins.load(configuration),
+        )
+
+    def consumers(self, where: Where) -> list[Consumer]:
+        """Make the consumers ready; those that cannot be say why in their cells."""
+        if where.provider is Provider.CURRENT:
+            return ready.current_consumers(where.chosen_loaders, where.device)
+        if where.provider is Provider.WHEEL and set(where.chosen_loaders) != {Loader.C}:
+            others = [str(loader) for loader in where.chosen_loaders if loader is not Loader.C]
+            if len(where.chosen_loaders) == len(others):
+                raise UnsupportedError(
+                    f"provider 'wheel' has no loader {' or '.join(others)}",
+                    hint="the Python loaders need a TensorFlow that is installed: --provider venv",
+                )
+        chosen = specs.select(where.on, self.table, device=where.device)
+        readied = self.make_ready(chosen, where.provider)
+        return ready.consumers(readied, where.provider, where.chosen_loaders, where.device)
+
+    def make_ready(self, chosen: Sequence[Pin], provider: Provider) -> list[ready.Readied]:
+        """Make pins ready, telling the watcher."""
+        return ready.make_ready(
+            chosen, provider, jobs=self.options.jobs, progress=self.watcher.progress
+        )
+
+    def run(self, models: Sequence[Model], consumers: Sequence[Consumer]) -> list[Result]:
+        """Run every model in every consumer.
+
+        Raises:
+            Interrupted: the user stopped it; it carries the results.
+            UsageError: ``--reference`` names a release that is not among the consumers.
+        """
+        wanted = self.options.reference
+        if wanted is not None and wanted not in {consumer.release for consumer in consumers}:
+            raise UsageError(
+                f"the reference {wanted} is not among the selected releases",
+                hint=f"add it: --on {wanted},…",
+            )
+        return run_matrix(models, consumers, self.options, self.watcher.result)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exported:
+    """What became of an order: its model, or why there is none."""
+
+    order: Order
+    model: Model | None = None
+    problem: SavedModelCompatError | None = None
+
+
+def export_all(
+    session: Session, exporters: Sequence[Exporter], producers: str, strips: Sequence[bool], seed: int
+) -> list[Exported]:
+    """Export every combination, one worker a producer.
+
+    Args:
+        session: pins, jobs and watcher.
+        exporters: the exporters.
+        producers: specifier of the releases that export.
+        strips: with and without stripping.
+        seed: of weights and inputs.
+    """
+    chosen = specs.select(producers, session.table)
+    readied = session.make_ready(chosen, Provider.VENV)
+
+    def one(pin: Pin, got: Runtime | SavedModelCompatError) -> list[Exported]:
+        orders = [
+            Order(exporter=exporter, producer=pin.release, strip=strip, seed=seed)
+            for exporter in exporters
+            for strip in strips
+        ]
+        if isinstance(got, SavedModelCompatError):
+            return [Exported(order=order, problem=got) for order in orders]
+        with Worker(got, native=False) as worker:
+            return [_export(worker, got, order) for order in orders]
+
+    found: list[Exported] = []
+    with ThreadPoolExecutor(max_workers=session.options.jobs) as pool:
+        for batch in pool.map(lambda pair: one(*pair), readied):
+            for exported in batch:
+                session.watcher.exported(exported.order, _words(exported.problem))
+            found += batch
+    return sorted(found, key=_in_order_of(exporters))
+
+
+def _in_order_of(exporters: Sequence[Exporter]) -> Callable[[Exported], tuple[int]]:
+    """Keep producers and strips as they come, exporters as they were named."""
+    places = {id(exporter): place for place, exporter in enumerate(exporters)}
+    return lambda exported: (places[id(exported.order.exporter)],)
+
+
+def _export(worker: Worker, runtime: Runtime, order: Order) -> Exported:
+    try:
+        return Exported(order=order, model=export_model(worker, runtime, order, EXPORT_LIMITS))
+    except (UnsupportedError, ExportError, WorkerError) as error:
+        return Exported(order=order, problem=error)
+
+
+def _words(problem: SavedModelCompatError | None) -> str | None:
+    return None if problem is None else problem.message
+
+
+def unexported(exported: Sequence[Exported], consumers: Sequence[Consumer]) -> list[Result]:
+    """Return the cells of exports that gave no model."""
+    return [
+        Result(
+            cell=Cell(
+                model=item.order.exporter.name,
+                path=item.order.exporter.file,
+                model_sha256="",
+                tags=(),
+                strip=item.order.strip,
+                producer=item.order.producer,
+                consumer=consumer.release,
+                provider=consumer.provider,
+                loader=consumer.loader,
+                device=consumer.device,
+            ),
+            outcome=_outcome(item.problem),
+            reason=one_line(item.problem.message),
+        )
+        for item in exported
+        if item.problem is not None
+        for consumer in consumers
+    ]
+
+
+def _outcome(problem: SavedModelCompatError) -> Outcome:
+    unsupported = ready.is_unsupported(problem)
+    return Outcome.UNSUPPORTED if unsupported else Outcome.INFRA_ERROR
+
+
+def exit_code(results: Sequence[Result], *, interrupted: bool = False) -> int:
+    """Return the exit code of a matrix: the first that holds of 2, 7, 1, 5, 0.
+
+    Args:
+        results: one a cell.
+        interrupted: whether the user stopped it.
+    """
+    outcomes = {result.outcome for result in results}
+    if interrupted:
+        return 2
+    if Outcome.INFRA_ERROR in outcomes:
+        return 7
+    if Outcome.FAIL in outcomes:
+        return 1
+    if not any(result.compared for result in results):
+        return EmptySelectionError.exit_code
+    return 0

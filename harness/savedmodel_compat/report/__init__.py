@@ -1,0 +1,1 @@
+"""The JSON record, and what is drawn from it."""

@@ -1,0 +1,97 @@
+"""The JSON record of a matrix: the interface that other people's scripts read. Version 1 may grow, not change."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import savedmodel_compat
+from savedmodel_compat.errors import InfrastructureError
+from savedmodel_compat.matrix.cells import count_outcomes
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from savedmodel_compat.matrix.cells import Result
+
+SCHEMA = 1
+
+
+def as_record(
+    results: list[Result], *, started: datetime, interrupted: bool = False
+) -> dict[str, Any]:
+    """Return the record of a matrix, ready for `json.dumps`.
+
+    Args:
+        results: one a cell.
+        started: when the matrix was started, with its time zone.
+        interrupted: whether the user stopped it.
+    """
+    summary: dict[str, Any] = dict(count_outcomes(results))
+    return {
+        "schema": SCHEMA,
+        "harness": savedmodel_compat.__version__,
+        "started": started.isoformat(timespec="seconds"),
+        "interrupted": interrupted,
+        "cells": [as_cell(result) for result in results],
+        "summary": summary,
+        "unclassified": sum(result.cause == "unclassified" for result in results),
+    }
+
+
+def as_cell(result: Result) -> dict[str, Any]:
+    """Return the record of one cell."""
+    cell = result.cell
+    return {
+        "id": cell.id,
+        "model": cell.model,
+        "path": str(cell.path),
+        "model_sha256": cell.model_sha256,
+        "tags": list(cell.tags),
+        "strip": cell.strip,
+        "producer": cell.producer,
+        "consumer": cell.consumer,
+        "tensorflow_version": result.tensorflow_version,
+        "provider": cell.provider,
+        "loader": cell.loader,
+        "device": cell.device,
+        "signature": cell.signature,
+        "outcome": result.outcome.value,
+        "stage": result.stage.value if result.stage else None,
+        "cause": result.cause,
+        "causes": list(result.causes),
+        "reason": result.reason,
+        "message": result.message,
+        "detail": asdict(result.detail),
+        "fix": result.fix,
+        "reference": result.reference,
+        "compared": result.compared,
+        "seconds": round(result.seconds, 4),
+        "expected": False,
+        "notes": list(result.notes),
+        "log": result.log,
+    }
+
+
+def write(record: dict[str, Any], path: Path) -> None:
+    """Write a record whole or not at all.
+
+    Raises:
+        InfrastructureError: the file cannot be written.
+    """
+    text = json.dumps(record, indent=1) + "\n"
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+            Path(temporary).chmod(0o644)
+            Path(temporary).replace(path)
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+    except OSError as error:
+        raise InfrastructureError(f"the record {path} cannot be written: {error.strerror}") from error

@@ -1,0 +1,211 @@
+"""A matrix in the terminal: one table of outcomes, then each different failure with its cause and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from packaging.version import Version
+from rich.console import Console, Group
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from savedmodel_compat.matrix.causes import BY_ID
+from savedmodel_compat.matrix.cells import Outcome, Result, count_outcomes
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+_STYLES = {
+    Outcome.PASS: "green",
+    Outcome.FAIL: "bold red",
+    Outcome.INFRA_ERROR: "bold magenta",
+    Outcome.NOT_RUN: "yellow",
+    Outcome.UNSUPPORTED: "dim",
+}
+# The worst of a row's signatures is what its place in the table shows.
+_WORST_FIRST = (
+    Outcome.INFRA_ERROR,
+    Outcome.FAIL,
+    Outcome.NOT_RUN,
+    Outcome.UNSUPPORTED,
+    Outcome.PASS,
+)
+_STRIP = {True: "stripped", False: "unstripped", None: ""}
+_COLUMN = 8
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One line of the table: what was exported, and how."""
+
+    model: str
+    tags: tuple[str, ...]
+    producer: str | None
+    strip: bool | None
+
+    @property
+    def cells(self) -> tuple[str, str, str]:
+        """The line's head, in columns."""
+        return self.model, self.producer or "?", _STRIP[self.strip]
+
+    def __str__(self) -> str:
+        """Return the row in words."""
+        by = f" of {self.producer}" if self.producer else ""
+        strip = f", {_STRIP[self.strip]}" if self.strip is not None else ""
+        return f"{self.model}{by}{strip}"
+
+
+def print_matrix(results: Sequence[Result], console: Console) -> None:
+    """Print the table, the failures and the summary.
+
+    Args:
+        results: one a cell.
+        console: where; its width decides how many consumers stand side by side.
+    """
+    for table in _tables(results, console.width):
+        console.print(table)
+    for outcome, title in (
+        (Outcome.FAIL, "Why cells fail"),
+        (Outcome.INFRA_ERROR, "What kept cells from running"),
+        (Outcome.NOT_RUN, "Not run"),
+        (Outcome.UNSUPPORTED, "Not supported"),
+    ):
+        chosen = [result for result in results if result.outcome is outcome]
+        if chosen:
+            console.print(Text(f"\n{title}", style="bold"))
+            for item in _explanations(chosen):
+                console.print(item)
+    console.print(_summary(results))
+
+
+def _tables(results: Sequence[Result], width: int) -> Iterable[Table]:
+    rows = list(dict.fromkeys(_row(result) for result in results))
+    columns = _columns(results)
+    heads = [max(len(row.cells[i]) for row in rows) for i in range(3)]
+    room = max(1, (width - sum(heads) - 8) // _COLUMN)
+    placed: dict[tuple[_Row, tuple[str, str]], list[Result]] = {}
+    for result in results:
+        key = (result.cell.consumer, result.cell.loader)
+        placed.setdefault((_row(result), key), []).append(result)
+    several = len({loader for _, loader in columns}) > 1
+    for at in range(0, len(columns), room):
+        yield _table(rows, columns[at : at + room], placed, several_loaders=several)
+
+
+def _columns(results: Sequence[Result]) -> list[tuple[str, str]]:
+    found = {(result.cell.consumer, result.cell.loader) for result in results}
+    return sorted(found, key=lambda column: (Version(column[0]), column[1]))
+
+
+def _table(
+    rows: Sequence[_Row],
+    columns: Sequence[tuple[str, str]],
+    placed: dict[tuple[_Row, tuple[str, str]], list[Result]],
+    *,
+    several_loaders: bool,
+) -> Table:
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold", pad_edge=False)
+    for head in ("model", "producer", ""):
+        table.add_column(head, no_wrap=True)
+    for consumer, loader in columns:
+        table.add_column(f"{consumer}\n{loader}" if several_loaders else consumer, no_wrap=True)
+    for row in rows:
+        marks = [_mark(placed.get((row, column), [])) for column in columns]
+        table.add_row(*(Text(cell) for cell in row.cells), *marks)
+    return table
+
+
+def _mark(results: Sequence[Result]) -> Text:
+    for outcome in _WORST_FIRST:
+        found = [result for result in results if result.outcome is outcome]
+        if found:
+            words = {
+                Outcome.PASS: "pass",
+                Outcome.FAIL: f"✗ {found[0].stage.value if found[0].stage else ''}",
+                Outcome.NOT_RUN: "not-run",
+                Outcome.UNSUPPORTED: "unsupp.",
+                Outcome.INFRA_ERROR: "infra!",
+            }
+            return Text(words[outcome], style=_STYLES[outcome])
+    return Text("")
+
+
+def _row(result: Result) -> _Row:
+    cell = result.cell
+    return _Row(cell.model, cell.tags, cell.producer, cell.strip)
+
+
+def _explanations(results: Sequence[Result]) -> Iterable[RenderableType]:
+    """Yield one block for each different thing to say, with the cells that it is said of."""
+    groups: dict[tuple[object, ...], list[Result]] = {}
+    for result in results:
+        said = result.reason or _gist(result)
+        strip = result.cell.strip if result.outcome is Outcome.FAIL else None
+        groups.setdefault((result.outcome, result.causes, said, strip), []).append(result)
+    for members in sorted(groups.values(), key=len, reverse=True):
+        yield _explanation(members)
+
+
+def _gist(result: Result) -> tuple[str | None, ...]:
+    """What makes two failures of one cause the same thing to a reader."""
+    detail = result.detail
+    if detail.op or detail.attr:
+        return detail.op, detail.attr
+    return (detail.node or result.message,)
+
+
+def _explanation(members: Sequence[Result]) -> RenderableType:
+    first = members[0]
+    lines: list[RenderableType] = []
+    if first.cause is not None:
+        title = f"[bold red]{first.cause}[/]{escape(_about(first))}: {escape(BY_ID[first.cause].meaning)}"
+        lines.append(Text.from_markup(title))
+    elif first.reason:
+        lines.append(Text(first.reason, style="bold"))
+    if first.message:
+        lines.append(Text(first.message))
+    lines += [Text(f"cells  {line}") for line in _where(members)]
+    if first.fix:
+        lines.append(Text.from_markup(f"[bold]do[/]     {escape(first.fix)}"))
+    head, *rest = lines
+    return Group(Padding(head, (0, 0, 0, 2)), Padding(Group(*rest), (0, 0, 1, 4)))
+
+
+def _about(result: Result) -> str:
+    detail = result.detail
+    if detail.op and detail.attr:
+        return f" {detail.op}.{detail.attr}"
+    name = detail.op or detail.attr or detail.node
+    return f" {name}" if name else ""
+
+
+def _where(members: Sequence[Result]) -> Iterable[str]:
+    """Yield, for each model, the consumers in which the same was seen."""
+    consumers: dict[str, dict[str, None]] = {}
+    for result in members:
+        consumers.setdefault(str(_row(result)), {})[result.cell.consumer] = None
+    by_consumers: dict[str, list[str]] = {}
+    for row, found in consumers.items():
+        ordered = ", ".join(sorted(found, key=Version))
+        by_consumers.setdefault(ordered, []).append(row)
+    for ordered, rows in by_consumers.items():
+        yield f"{'; '.join(rows)} → {ordered}"
+
+
+def _summary(results: Sequence[Result]) -> Text:
+    counts = count_outcomes(list(results))
+    text = Text(f"{len(results)} cells: ", style="bold")
+    parts = [
+        Text(f"{counts[outcome.value]} {outcome.value}", style=_STYLES[outcome])
+        for outcome in Outcome
+        if counts[outcome.value] or outcome is Outcome.PASS
+    ]
+    text += Text(", ").join(parts)
+    unclassified = sum(result.cause == "unclassified" for result in results)
+    if unclassified:
+        text += Text(f" ({unclassified} unclassified)", style="bold red")
+    return text

@@ -1,0 +1,112 @@
+"""The seam to pip: fetching one wheel, and what pip has been configured with."""
+
+from __future__ import annotations
+
+import ast
+import errno
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from savedmodel_compat.errors import DownloadError, InfrastructureError
+from savedmodel_compat.runtimes import processes
+
+_PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input")
+_FIRST_WITHOUT_M = (3, 8)
+
+
+def download(
+    requirement: str,
+    *,
+    python: str,
+    platforms: Sequence[str],
+    destination: Path,
+    temporary: Path,
+    tick: Callable[[], None] | None = None,
+) -> None:
+    """Fetch the wheel of ``requirement`` into ``destination``, with pip's own configuration.
+
+    Args:
+        requirement: an exact version, such as ``tensorflow-cpu==2.11.1``.
+        python: the CPython that the wheel is for, which need not be this one.
+        platforms: the platform tags that will do, such as ``manylinux2014_x86_64``.
+        destination: the folder for the wheel.
+        temporary: the folder for what pip has half-fetched.
+        tick: called while pip works.
+
+    Raises:
+        DownloadError: pip did not get it.
+        OSError: the disk is full.
+    """
+    # pip's own cache would keep a second copy of some hundred megabytes.
+    command: list[str | Path] = [*_PIP, "download", "--no-deps", "--only-binary=:all:"]
+    command += ["--no-cache-dir", "--progress-bar=off", "--dest", destination]
+    command += ["--implementation=cp", f"--python-version={python}", f"--abi={abi(python)}"]
+    command += [f"--platform={tag}" for tag in platforms]
+    done = processes.run(
+        [*command, requirement],
+        environment={**os.environ, "TMPDIR": str(temporary)},
+        tick=tick,
+    )
+    if done.disk_is_full:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(destination))
+    if done.returncode != 0:
+        raise DownloadError(
+            f"{requirement} for CPython {python} could not be fetched: {done.describe()}",
+            hint="see `pip config list` for where pip looks; a folder of wheels will do as well: "
+            "set PIP_FIND_LINKS to it",
+        )
+
+
+def install(python: Path, arguments: Sequence[str | Path], *, environment: Mapping[str, str]) -> None:
+    """Run ``pip install`` in the environment of ``python``, with that environment's own pip.
+
+    Raises:
+        InfrastructureError: pip did not install everything.
+        OSError: the disk is full.
+    """
+    command: list[str | Path] = [python, "-m", "pip", "install", "--no-input"]
+    done = processes.run([*command, *arguments], environment=environment)
+    if done.disk_is_full:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(python))
+    if done.returncode != 0:
+        raise InfrastructureError(f"pip could not install into {python}: {done.describe()}")
+
+
+def freeze(python: Path) -> str:
+    """Return the exact versions in the environment of ``python``, a line each.
+
+    Raises:
+        InfrastructureError: pip does not tell.
+    """
+    done = processes.run([python, "-m", "pip", "freeze"])
+    if done.returncode != 0:
+        raise InfrastructureError(f"pip does not list {python}: {done.describe()}")
+    return done.stdout
+
+
+def settings() -> Mapping[str, str]:
+    """Return pip's settings by name (``index-url``), the environment's above the files'.
+
+    Raises:
+        InfrastructureError: pip does not answer.
+    """
+    done = processes.run([*_PIP, "config", "list"])
+    if done.returncode != 0:
+        raise InfrastructureError(f"pip does not tell its configuration: {done.describe()}")
+    return dict(_parsed(done.stdout))
+
+
+def abi(python: str) -> str:
+    """Return the ABI tag of a CPython: ``cp37m`` for ``3.7``, ``cp38`` for ``3.8``."""
+    major, minor = map(int, python.split("."))
+    return f"cp{major}{minor}" + ("m" if (major, minor) < _FIRST_WITHOUT_M else "")
+
+
+def _parsed(listing: str) -> Iterator[tuple[str, str]]:
+    """Yield the names and values; pip lists the environment's last, so that it wins."""
+    for line in listing.splitlines():
+        key, separator, value = line.partition("=")
+        if separator:
+            yield key.rpartition(".")[2], str(ast.literal_eval(value))

@@ -1,0 +1,121 @@
+"""Release specifiers: the ``SPEC`` of the command line, read over the known pins."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+from savedmodel_compat.errors import EmptySelectionError, UnknownReleaseError
+from savedmodel_compat.runtimes.pins import Pin, PinTable
+
+ALL = "all"
+"""The set of every pin."""
+
+_OPERATORS = ("<", ">", "=", "!", "~")
+_MINOR = re.compile(r"\d+\.\d+")
+
+
+def select(spec: str, table: PinTable, *, device: str = "cpu") -> tuple[Pin, ...]:
+    """Return the pins that ``spec`` names, oldest to newest, each once.
+
+    Args:
+        spec: a comma list of releases (``2.4.4,2.21.0``), minors (``2.11``), PEP 440 ranges
+            (``>=2.4,<2.16``: clauses that follow one another combine) and named sets.
+        table: the pins and the sets to choose from.
+        device: whose pins to choose from.
+
+    Raises:
+        UnknownReleaseError: a part of ``spec`` names nothing that is known.
+        EmptySelectionError: ``spec`` is sound and selects nothing.
+    """
+    chosen = set(_chosen(spec, table, device, ()))
+    if not chosen:
+        raise EmptySelectionError(
+            f"no pinned release answers to {spec!r} on {device}",
+            hint=f"the pins are {_known(table, device)}",
+        )
+    return tuple(pin for pin in table.on(device) if pin in chosen)
+
+
+def _chosen(spec: str, table: PinTable, device: str, within: tuple[str, ...]) -> Iterator[Pin]:
+    for part in _parts(spec):
+        if part.startswith(_OPERATORS):
+            yield from _range(part, table, device)
+        elif part == ALL:
+            yield from table.on(device)
+        elif part in table.sets and part not in within:
+            yield from _chosen(",".join(table.sets[part]), table, device, (*within, part))
+        else:
+            yield from _release(part, table, device)
+
+
+def _parts(spec: str) -> Iterator[str]:
+    """Split at the commas, but keep range clauses that follow one another in one part."""
+    clauses: list[str] = []
+    for part in (piece.strip() for piece in spec.split(",")):
+        if part.startswith(_OPERATORS):
+            clauses.append(part)
+            continue
+        if clauses:
+            yield ",".join(clauses)
+            clauses.clear()
+        yield part
+    if clauses:
+        yield ",".join(clauses)
+
+
+def _range(clauses: str, table: PinTable, device: str) -> Iterator[Pin]:
+    try:
+        specifier = SpecifierSet(clauses)
+    except InvalidSpecifier as error:
+        raise UnknownReleaseError(
+            f"{clauses!r} is not a range of releases",
+            hint="write ranges as in --on '>=2.4,<2.16'",
+        ) from error
+    # A pre-release is pinned only by somebody who wants it.
+    return (pin for pin in table.on(device) if specifier.contains(pin.version, prereleases=True))
+
+
+def _release(part: str, table: PinTable, device: str) -> Iterable[Pin]:
+    pins = table.on(device)
+    exact = [pin for pin in pins if _same(pin, part)]
+    if exact:
+        return exact
+    minor = [pin for pin in pins if _MINOR.fullmatch(part) and pin.release.startswith(f"{part}.")]
+    if minor:
+        return minor
+    raise UnknownReleaseError(
+        f"{part!r} is neither a pinned release nor a named set{_nearest(part, table, device)}",
+        hint=f"the pins are {_known(table, device)}; the sets are "
+        f"{', '.join((*sorted(table.sets), ALL))}; `savedmodel-compat runtime list` shows them",
+    )
+
+
+def _same(pin: Pin, part: str) -> bool:
+    try:
+        return pin.version == Version(part)
+    except InvalidVersion:
+        return False
+
+
+def _nearest(part: str, table: PinTable, device: str) -> str:
+    """Return the known names that are nearest to ``part``, as the end of a sentence."""
+    try:
+        near = _neighbours(Version(part), table.on(device))
+    except InvalidVersion:
+        near = difflib.get_close_matches(part, (*table.sets, ALL), n=2)
+    return f"; the nearest are {' and '.join(near)}" if near else ""
+
+
+def _neighbours(wanted: Version, pins: tuple[Pin, ...]) -> list[str]:
+    older = [pin.release for pin in pins if pin.version < wanted]
+    newer = [pin.release for pin in pins if pin.version > wanted]
+    return older[-1:] + newer[:1]
+
+
+def _known(table: PinTable, device: str) -> str:
+    return ", ".join(pin.release for pin in table.on(device)) or f"none for {device}"

@@ -1,0 +1,95 @@
+"""A worker: gets one runtime ready, then answers requests, each in a forked child.
+
+``python -I worker KIND`` with KIND ``native`` or ``python`` (a module of this folder named ``_KIND``). The first frame
+on standard input configures it; every later one is a cell. End of input ends it.
+"""
+import os
+import sys
+import time
+import traceback
+
+sys.dont_write_bytecode = True
+
+import _cell  # noqa: E402
+import _frames  # noqa: E402
+
+_CHUNK = 1 << 20
+
+
+class _Controller(object):
+    """The two private descriptors of the protocol; 0 and 1 are given away before anything can print."""
+
+    def __init__(self):
+        self.requests = os.dup(0)
+        self.answers = os.dup(1)
+        null = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(null, 0)
+        os.dup2(2, 1)
+        os.close(null)
+        self._frames = _frames.Decoder()
+
+    def receive(self):
+        """Return the next frame, or None at the end of input."""
+        while True:
+            frame = self._frames.frame()
+            if frame is not None:
+                return frame
+            data = os.read(self.requests, _CHUNK)
+            if not data:
+                return None
+            self._frames.feed(data)
+
+    def send(self, header, tensors=()):
+        """Send one frame."""
+        for piece in _frames.encode(header, tensors):
+            view = memoryview(piece)
+            while view:
+                view = view[os.write(self.answers, view) :]
+
+
+def _backend(kind, configuration):
+    """Return the backend, ready: it has ``describe()`` and, by operation, the jobs of its cells."""
+    if kind == "native":
+        import _native
+
+        return _native.Backend(configuration)
+    import _python
+
+    return _python.Backend(configuration)
+
+
+def main(kind):
+    """Serve one controller until it hangs up; return the exit status."""
+    controller = _Controller()
+    hello = controller.receive()
+    if hello is None:
+        return 0
+    started = time.monotonic()
+    try:
+        backend = _backend(kind, hello[0])
+        ready = backend.describe()
+    except BaseException as error:  # the controller tells the user why this runtime does not start
+        controller.send({"error": str(error), "type": type(error).__name__, "trace": traceback.format_exc()})
+        return 1
+    ready["seconds"] = time.monotonic() - started
+    controller.send(ready)
+    while True:
+        frame = controller.receive()
+        if frame is None:
+            return 0
+        request, tensors = frame
+        job = backend.jobs[request["op"]]
+        try:
+            verdict, outputs = _cell.run(
+                job, request, tensors, controller.requests, [controller.requests, controller.answers]
+            )
+        except _cell.Orphaned:
+            return 0
+        controller.send(verdict, outputs)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1]))
+    except (BrokenPipeError, KeyboardInterrupt):
+        sys.exit(0)

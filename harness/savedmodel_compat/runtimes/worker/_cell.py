@@ -1,0 +1,260 @@
+"""One forked child for each cell: isolation, limits, and a verdict whatever the child does.
+
+The worker itself gets ready once and runs no op, so it stays single-threaded and can fork. The child inherits
+the loaded libraries, writes what it finds to a pipe and ends without clean-up.
+"""
+import ctypes
+import os
+import resource
+import select
+import signal
+import time
+import traceback
+
+import _frames
+
+_PR_SET_PDEATHSIG = 1
+_HEAD_OF_LOG = 64 << 10
+_TAIL_OF_LOG = 192 << 10
+_CHUNK = 1 << 20
+_GRACE = 0.25
+
+
+class Orphaned(Exception):
+    """The controller is gone."""
+
+
+class _Log(object):
+    """What a cell printed: its beginning and its end, however much came between."""
+
+    def __init__(self):
+        self._head = b""
+        self._tail = bytearray()
+        self._dropped = 0
+
+    def add(self, data):
+        room = _HEAD_OF_LOG - len(self._head)
+        self._head += data[:room]
+        self._tail += data[room:]
+        extra = len(self._tail) - _TAIL_OF_LOG
+        if extra > 0:
+            del self._tail[:extra]
+            self._dropped += extra
+
+    def text(self):
+        gap = b"\n[... %d bytes left out ...]\n" % self._dropped if self._dropped else b""
+        return (self._head + gap + bytes(self._tail)).decode("utf-8", "replace")
+
+
+class Reporter(object):
+    """The child's end of the pipe."""
+
+    def __init__(self, descriptor):
+        self._descriptor = descriptor
+
+    def stage(self, name):
+        """Say which stage begins, so that a crash can be told where it happened."""
+        self.send({"begins": name})
+
+    def send(self, header, tensors=()):
+        """Send one frame."""
+        for piece in _frames.encode(header, tensors):
+            view = memoryview(piece)
+            while view:
+                view = view[os.write(self._descriptor, view) :]
+
+
+def _data_bytes():
+    """The private writable memory of this process, which RLIMIT_DATA counts, in bytes."""
+    with open("/proc/self/status") as status:
+        for line in status:
+            if line.startswith("VmData:"):
+                return int(line.split()[1]) << 10
+    raise OSError("no VmData in /proc/self/status")
+
+
+def limit_memory(megabytes):
+    """Let this process grow by so many megabytes and no more."""
+    limit = _data_bytes() + (megabytes << 20)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+
+def die_with_parent(parent):
+    """Have the kernel kill this process when ``parent`` (a process id) ends."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def said(error):
+    """Return an exception as the controller reads it."""
+    lines = traceback.format_exception(type(error), error, error.__traceback__)
+    names = [kind.__name__ for kind in type(error).__mro__]
+    return {"error": str(error) or names[0], "type": names[0], "types": names, "trace": "".join(lines)}
+
+
+def _run_child(job, request, tensors, results, log, parent):
+    os.setpgid(0, 0)
+    die_with_parent(parent)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    reporter = Reporter(results)
+    if request.get("memory_mb"):
+        limit_memory(request["memory_mb"])
+    try:
+        job(request, tensors, reporter)
+    except MemoryError:
+        reporter.send({"error": "MemoryError: " + traceback.format_exc(), "type": "MemoryError"})
+    except BaseException as error:  # noqa: B902 - whatever the model's or the exporter's code raises is the verdict
+        reporter.send(said(error))
+
+
+def _kill(pid):
+    """Kill the child and what it started."""
+    for end in (lambda: os.killpg(pid, signal.SIGKILL), lambda: os.kill(pid, signal.SIGKILL)):
+        try:
+            end()
+        except ProcessLookupError:
+            continue
+
+
+class _Watch(object):
+    """The worker's side of one running child."""
+
+    def __init__(self, pid, results, log, controller):
+        self.pid = pid
+        self.results = results
+        self.log_pipe = log
+        self.controller = controller
+        self.log = _Log()
+        self.frames = _frames.Decoder()
+        self.stage = None
+        self.answer = None
+        self.tensors = []
+        self.garbled = None
+
+    def _take_results(self):
+        data = os.read(self.results, _CHUNK)
+        self.frames.feed(data)
+        try:
+            frame = self.frames.frame()
+            while frame is not None:
+                header, tensors = frame
+                if "begins" in header:
+                    self.stage = header["begins"]
+                else:
+                    self.answer, self.tensors = header, tensors
+                frame = self.frames.frame()
+        except _frames.ProtocolError as error:
+            self.garbled = str(error)
+            return False
+        return bool(data)
+
+    def follow(self, deadline):
+        """Read until the child has answered or closed its pipe; return whether it ran out of time."""
+        poll = select.poll()
+        for descriptor in (self.results, self.log_pipe):
+            poll.register(descriptor, select.POLLIN)
+        poll.register(self.controller, 0)
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return True
+            for descriptor, event in poll.poll(left * 1000):
+                if descriptor == self.controller:
+                    raise Orphaned
+                if descriptor == self.log_pipe:
+                    data = os.read(descriptor, _CHUNK)
+                    self.log.add(data)
+                    if not data:
+                        poll.unregister(descriptor)
+                elif not self._take_results() or self.answer is not None:
+                    return False
+
+    def reap(self, grace):
+        """Wait for the child, killing it and its group after ``grace`` seconds; return its wait status."""
+        deadline = time.monotonic() + grace
+        while True:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid or time.monotonic() > deadline:
+                break
+            time.sleep(0.001)
+        if not pid:
+            _kill(self.pid)
+            _, status = os.waitpid(self.pid, 0)
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass  # the usual case: it had started nothing
+        return status
+
+    def drain_log(self):
+        """Take what the child had printed before it ended."""
+        os.set_blocking(self.log_pipe, False)
+        try:
+            data = os.read(self.log_pipe, _CHUNK)
+            while data:
+                self.log.add(data)
+                data = os.read(self.log_pipe, _CHUNK)
+        except BlockingIOError:
+            pass  # a process that the child started still holds the pipe
+
+
+def run(job, request, tensors, controller, to_close):
+    """Run ``job(request, tensors, reporter)`` in a forked child and return what became of it.
+
+    Args:
+        job: the function; it sends its answer through the reporter.
+        request: the header of the request; ``timeout`` in seconds, ``memory_mb`` in megabytes over what is in use.
+        tensors: the tensors of the request.
+        controller: the descriptor that hangs up when the controller dies.
+        to_close: descriptors of the worker that the child must not keep.
+
+    Returns:
+        ``(header, tensors)``: ``answer`` (None if the child gave none), ``stage`` that it had begun, ``signal``,
+        ``status``, ``timed_out``, ``garbled``, ``seconds``, ``log``.
+
+    Raises:
+        Orphaned: the controller is gone; the child has been killed.
+    """
+    results, results_in = os.pipe()
+    log, log_in = os.pipe()
+    started = time.monotonic()
+    parent = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            for descriptor in [results, log] + list(to_close):
+                os.close(descriptor)
+            _run_child(job, request, tensors, results_in, log_in, parent)
+        except BaseException:  # the controller sees a child that ended without an answer, and this text
+            traceback.print_exc()
+            os._exit(70)
+        os._exit(0)
+    os.close(results_in)
+    os.close(log_in)
+    watch = _Watch(pid, results, log, controller)
+    try:
+        timed_out = watch.follow(started + request["timeout"])
+        status = watch.reap(0 if timed_out else _GRACE)
+        watch.drain_log()
+    except BaseException:
+        _kill(pid)
+        os.waitpid(pid, 0)
+        raise
+    finally:
+        os.close(results)
+        os.close(log)
+    killed = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
+    return {
+        "answer": watch.answer,
+        "stage": watch.stage,
+        "timed_out": timed_out,
+        "signal": None if timed_out or watch.answer is not None else killed,
+        "status": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
+        "garbled": watch.garbled,
+        "seconds": time.monotonic() - started,
+        "log": watch.log.text(),
+    }, watch.tensors

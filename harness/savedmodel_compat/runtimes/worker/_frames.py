@@ -1,0 +1,111 @@
+"""Frames between controller, worker and cell: a JSON header, then the raw bytes of its tensors.
+
+Layout, little-endian: 4 bytes magic, u32 length of the header, u64 length of the payload, header (UTF-8 JSON),
+payload. ``header["tensors"]`` lists ``[name, dtype, shape, nbytes]`` in the order of the payload. A string tensor's
+bytes are one u32 length an element, then the elements.
+"""
+import json
+import struct
+
+MAGIC = b"SMC1"
+_HEAD = struct.Struct("<4sIQ")
+_MAX_HEADER = 64 << 20
+
+
+class ProtocolError(Exception):
+    """What arrived is no frame: garbage on the stream, or a frame cut short."""
+
+
+class Tensor(object):
+    """A dense tensor on the wire.
+
+    Args:
+        name: the alias under which it travels.
+        dtype: TensorFlow's name of the element type, such as ``float32``.
+        shape: its dimensions; ``()`` is a scalar.
+        data: its elements, row-major, as bytes.
+    """
+
+    __slots__ = ("name", "dtype", "shape", "data")
+
+    def __init__(self, name, dtype, shape, data):
+        self.name = name
+        self.dtype = dtype
+        self.shape = tuple(shape)
+        self.data = data
+
+
+def pack_strings(items):
+    """Return the wire bytes of a string tensor's elements, given as an iterable of bytes."""
+    items = list(items)
+    return struct.pack("<%dI" % len(items), *[len(item) for item in items]) + b"".join(items)
+
+
+def unpack_strings(data, count):
+    """Return the ``count`` elements of a string tensor's wire bytes."""
+    if len(data) < 4 * count:
+        raise ProtocolError("a string tensor of %d elements came with %d bytes" % (count, len(data)))
+    items, at = [], 4 * count
+    for size in struct.unpack_from("<%dI" % count, data):
+        items.append(bytes(data[at : at + size]))
+        at += size
+    if at != len(data):
+        raise ProtocolError("a string tensor of %d bytes came with %d" % (at, len(data)))
+    return items
+
+
+def encode(header, tensors=()):
+    """Return the pieces of one frame, to be written one after the other."""
+    header = dict(header)
+    header["tensors"] = [[t.name, t.dtype, list(t.shape), len(t.data)] for t in tensors]
+    body = json.dumps(header).encode("utf-8")
+    payload = sum(len(t.data) for t in tensors)
+    return [_HEAD.pack(MAGIC, len(body), payload), body] + [t.data for t in tensors]
+
+
+def sets(tensors, count, size):
+    """Return ``tensors`` as ``count`` sets of ``size``, one for each run."""
+    if len(tensors) != count * size:
+        raise ProtocolError("%d tensors do not make %d sets of %d" % (len(tensors), count, size))
+    return [tensors[size * index : size * (index + 1)] for index in range(count)]
+
+
+class Decoder(object):
+    """Turns a stream of bytes, fed in pieces of any size, into frames."""
+
+    def __init__(self):
+        self._pieces = bytearray()
+
+    def feed(self, data):
+        """Add bytes that arrived."""
+        self._pieces += data
+
+    @property
+    def pending(self):
+        """The bytes of a frame that is not complete."""
+        return bytes(self._pieces)
+
+    def frame(self):
+        """Return the next ``(header, tensors)``, or None while it is not complete.
+
+        Raises:
+            ProtocolError: the bytes are no frame.
+        """
+        have = self._pieces
+        if have[:4] != MAGIC[: len(have)]:
+            raise ProtocolError("expected a frame, got %r" % bytes(have[:200]))
+        if len(have) < _HEAD.size:
+            return None
+        _, head, payload = _HEAD.unpack_from(have)
+        if head > _MAX_HEADER:
+            raise ProtocolError("a header of %d bytes is too long" % head)
+        start = _HEAD.size + head
+        if len(have) < start + payload:
+            return None
+        header = json.loads(bytes(have[_HEAD.size : start]).decode("utf-8"))
+        tensors, at = [], start
+        for name, dtype, shape, nbytes in header.pop("tensors"):
+            tensors.append(Tensor(name, dtype, shape, bytes(have[at : at + nbytes])))
+            at += nbytes
+        del have[: start + payload]
+        return header, tensors
