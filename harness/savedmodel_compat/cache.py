@@ -85,7 +85,7 @@ class Cache:
 
     @contextmanager
     def building(self, name: str, *, needs: int | None = None) -> Iterator[Path | None]:
-        """Hold the lock of ``name`` and offer a temporary folder, which becomes the entry at the end.
+        """Hold the lock of ``name`` and offer a temporary folder, which becomes the entry.
 
         An exception removes the temporary. None is offered if another process made the entry while
         this one waited for the lock.

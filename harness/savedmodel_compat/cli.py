@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from savedmodel_compat import __version__
+from savedmodel_compat import __version__, _cli_runtime
 from savedmodel_compat.errors import EmptySelectionError, SavedModelCompatError, UsageError
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from savedmodel_compat.matrix.cells import Result
     from savedmodel_compat.matrix.run import Consumer
     from savedmodel_compat.matrix.session import Exported, Session, Where
+    from savedmodel_compat.runtimes.pins import Pin
 
 _INTERRUPTED = 2
 _FAULT = 3
@@ -207,6 +208,10 @@ def export(
     click.echo(str(path))
 
 
+cli.add_command(_cli_runtime.runtime)
+cli.add_command(_cli_runtime.doctor)
+
+
 class _Matrix:
     """What `run`, `matrix` and `export` share: session, watcher, downloads said, results printed."""
 
@@ -230,15 +235,18 @@ class _Matrix:
         with self.live:
             return self.session.consumers(where)
 
-    def say_downloads(self, spec: str, provider: str, device: str = "cpu") -> tuple[Any, ...]:
+    def say_downloads(self, spec: str, provider: str, device: str = "cpu") -> tuple[Pin, ...]:
         """Say how much is to be downloaded, ask if there is somebody to ask, and return the pins."""
-        from savedmodel_compat.runtimes import listing, specs
+        from savedmodel_compat.runtimes import inventory, specs
         from savedmodel_compat.runtimes.base import Provider
 
         pins = specs.select(spec, self.session.table, device=device)
-        missing = listing.missing(pins, Provider(provider))
-        if missing.downloads:
-            click.echo(missing.sentence, err=True)
+        rows = inventory.listing(pins, providers=[Provider(provider)])
+        absent = [row for row in rows if row.state is inventory.State.ABSENT]
+        size = sum(row.download_bytes or 0 for row in absent)
+        if size:
+            names = ", ".join(row.pin.release for row in absent)
+            click.echo(f"to be downloaded once: {size / 1e6:.0f} MB for TensorFlow {names}", err=True)
             asked = not self._options["yes"] and sys.stdin.isatty() and sys.stderr.isatty()
             if asked and not click.confirm("Go on?", default=True, err=True):
                 raise click.Abort

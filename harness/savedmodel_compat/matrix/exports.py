@@ -182,11 +182,11 @@ def _run(worker: Worker, order: Order, directory: Path, limits: Limits) -> Verdi
     )
     verdict = worker.export(work, limits)
     if verdict.worker_lost is not None:
-        raise WorkerError(f"{order.label}: the worker was lost: {verdict.worker_lost}")
+        raise WorkerError(f"the worker was lost in the export: {verdict.worker_lost}")
     if verdict.failure is not None and "NotImplementedError" in verdict.failure.types:
-        raise UnsupportedError(f"{order.label}: {one_line(verdict.failure.text)}")
+        raise UnsupportedError(one_line(verdict.failure.text))
     if not verdict.completed:
-        raise ExportError(f"{order.label}: {_what_went_wrong(verdict)}", hint=f"{order.exporter.file}")
+        raise ExportError(f"{order.exporter.file}: {_what_went_wrong(verdict)}")
     return verdict
 
 

@@ -91,7 +91,7 @@ class Live:
     def exported(self, order: Order, problem: str | None) -> None:
         """Say that an export is done, or why it is not."""
         end = "exported" if problem is None else f"not exported: {problem.splitlines()[0]}"
-        self._console.print(f"{order.label}: {end}", highlight=False, markup=False)
+        self._say(f"{order.label}: {end}")
 
     def result(self, result: Result) -> None:
         """Count a cell."""
@@ -112,4 +112,7 @@ class Live:
             return
         self._started.add(key)
         size = f" ({total / 1e6:.0f} MB)" if total else ""
-        self._console.print(f"{label}: {what}{size}", highlight=False, markup=False)
+        self._say(f"{label}: {what}{size}")
+
+    def _say(self, line: str) -> None:
+        self._console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -36,6 +37,18 @@ _WORST_FIRST = (
 )
 _STRIP = {True: "stripped", False: "unstripped", None: ""}
 _COLUMN = 8
+_MESSAGE = 300
+_BOILERPLATE = tuple(
+    (re.compile(pattern), instead)
+    for pattern, instead in (
+        (r"^Converting GraphDef to Graph has failed with an error: '", ""),
+        (r"'? The binary trying to import the GraphDef was built when.*", ""),
+        (r" ?\(Check whether your GraphDef-interpreting binary is up to date with.*?\)\.?", ""),
+        (r" ?Make sure the Op and Kernel are registered in the binary running in this process\.", ""),
+        (r" ?Note that if you are loading a saved graph which used ops from tf\.contrib.*", ""),
+        (r"(Op<name=[^;>]+);.*?(?:>(?=; NodeDef)|$)", r"\1>"),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,12 +180,23 @@ def _explanation(members: Sequence[Result]) -> RenderableType:
     elif first.reason:
         lines.append(Text(first.reason, style="bold"))
     if first.message:
-        lines.append(Text(first.message))
+        lines.append(Text(_short(first.message)))
     lines += [Text(f"cells  {line}") for line in _where(members)]
     if first.fix:
         lines.append(Text.from_markup(f"[bold]do[/]     {escape(first.fix)}"))
     head, *rest = lines
-    return Group(Padding(head, (0, 0, 0, 2)), Padding(Group(*rest), (0, 0, 1, 4)))
+    return Group(
+        Padding(head, (0, 0, 0, 2), expand=False),
+        Padding(Group(*rest, fit=True), (0, 0, 0, 4), expand=False),
+    )
+
+
+def _short(message: str) -> str:
+    """Leave out of TensorFlow's words what says nothing here; the record keeps all of them."""
+    for pattern, instead in _BOILERPLATE:
+        message = pattern.sub(instead, message)
+    message = message.strip()
+    return message if len(message) <= _MESSAGE else f"{message[: _MESSAGE - 1]}…"
 
 
 def _about(result: Result) -> str:

@@ -1,7 +1,7 @@
 """Run a command that dies with the process that asked for it, even if that one is killed.
 
-Run as a file, ``python -I -S _leash.py PARENT COMMAND...``: it asks Linux for a kill at the parent's
-death, makes sure that the parent is still ``PARENT``, and becomes the command.
+Run as a file, ``python -I -S _leash.py PARENT COMMAND...``: it asks Linux for a kill at the
+parent's death, makes sure that the parent is still ``PARENT``, and becomes the command.
 """
 
 from __future__ import annotations

@@ -59,7 +59,9 @@ def download(
         )
 
 
-def install(python: Path, arguments: Sequence[str | Path], *, environment: Mapping[str, str]) -> None:
+def install(
+    python: Path, arguments: Sequence[str | Path], *, environment: Mapping[str, str]
+) -> None:
     """Run ``pip install`` in the environment of ``python``, with that environment's own pip.
 
     Raises:

@@ -1,8 +1,8 @@
 """Load the C API of one TensorFlow release and write down which release it is and what ops it has.
 
-Run as a file, in a process of its own (two releases in one process crash), by any CPython from 3.6
-on: ``python -I _probe.py OPS LIBRARY...`` writes the serialized ``OpList`` to OPS, its ops sorted by
-name, and the release to its standard output.
+Run as a file, in a process of its own (two releases in one process crash), by any CPython from
+3.6 on: ``python -I _probe.py OPS LIBRARY...`` writes the serialized ``OpList`` to OPS, ops sorted
+by name, and the release to its standard output.
 """
 
 import ctypes
@@ -13,7 +13,7 @@ from typing import Iterator, List, Tuple  # noqa: UP035
 class _Buffer(ctypes.Structure):
     """``TF_Buffer`` of tensorflow/c/tf_buffer.h."""
 
-    _fields_ = [  # noqa: RUF012
+    _fields_ = [
         ("data", ctypes.c_void_p),
         ("length", ctypes.c_size_t),
         ("deallocator", ctypes.c_void_p),
@@ -37,12 +37,13 @@ def main(arguments: List[str]) -> None:  # noqa: UP006
 def by_name(ops: bytes) -> bytes:
     """Return a serialized ``OpList`` with its ops sorted: their order changes from run to run."""
     entries = [ops[start:end] for start, _, end in _fields(ops)]
-    return b"".join(sorted(entries, key=_name))
+    ordered = sorted(entries, key=_name)
+    return b"".join(ordered)
 
 
 def _name(entry: bytes) -> bytes:
     """Return the name of an op: field 1 of the ``OpDef`` in field 1 of the ``OpList``."""
-    (_, inner, end), = _fields(entry)
+    ((_, inner, end),) = _fields(entry)
     op = entry[inner:end]
     start, value, stop = next(iter(_fields(op)))
     if op[start] != 0x0A:
@@ -55,8 +56,8 @@ def _fields(message: bytes) -> Iterator[Tuple[int, int, int]]:  # noqa: UP006
     position = 0
     while position < len(message):
         start = position
-        if message[position] & 7 != 2:  # noqa: PLR2004
-            raise ValueError("not a length-delimited field at byte {}".format(position))
+        if message[position] & 7 != 2:
+            raise ValueError(f"not a length-delimited field at byte {position}")
         length, position = _varint(message, position + 1)
         yield start, position, position + length
         position += length
@@ -69,7 +70,7 @@ def _varint(message: bytes, position: int) -> Tuple[int, int]:  # noqa: UP006
         position += 1
         value |= (byte & 0x7F) << shift
         shift += 7
-        if byte < 0x80:  # noqa: PLR2004
+        if byte < 0x80:
             return value, position
 
 

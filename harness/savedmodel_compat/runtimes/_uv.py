@@ -42,7 +42,7 @@ def make_environment(uv: Path, python: Path, folder: Path) -> None:
         InfrastructureError: uv did not make it.
         OSError: the disk is full.
     """
-    _call(uv, ["venv", "--no-project", "--python", python, folder], environment=dict(os.environ))
+    _call(uv, ("venv", "--no-project", "--python", python, folder), environment=dict(os.environ))
 
 
 def install(
@@ -58,7 +58,7 @@ def install(
         InfrastructureError: uv did not install everything.
         OSError: the disk is full.
     """
-    _call(uv, ["pip", "install", "--python", python, *arguments], environment=environment)
+    _call(uv, ("pip", "install", "--python", python, *arguments), environment=environment)
 
 
 def freeze(uv: Path, python: Path) -> str:
@@ -67,7 +67,7 @@ def freeze(uv: Path, python: Path) -> str:
     Raises:
         InfrastructureError: uv does not tell.
     """
-    command = ["pip", "freeze", "--python", python]
+    command = ("pip", "freeze", "--python", python)
     return _call(uv, command, environment=dict(os.environ)).stdout
 
 
@@ -77,7 +77,7 @@ def managed_python(uv: Path, version: str) -> Path | None:
     uv's own search of PATH is not used: it ends at the first interpreter that does not run.
     """
     environment = {**os.environ, "UV_PYTHON_PREFERENCE": "only-managed"}
-    command = [uv, "python", "find", "--no-project", "--no-python-downloads", version]
+    command = (uv, "python", "find", "--no-project", "--no-python-downloads", version)
     done = processes.run(command, environment=environment, timeout=_FIND_SECONDS)
     return Path(done.stdout.strip()) if done.returncode == 0 else None
 

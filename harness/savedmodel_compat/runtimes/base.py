@@ -1,4 +1,4 @@
-"""What a provider hands over: one TensorFlow release made ready, and how to start a worker in it."""
+"""What a provider hands over: a TensorFlow release made ready, and how to start a worker in it."""
 
 from __future__ import annotations
 

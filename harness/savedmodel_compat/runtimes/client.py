@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import selectors
+import signal
 import subprocess
 import sys
 import tempfile
@@ -323,7 +324,10 @@ class Worker:
             self._send(header, tensors)
             answer, outputs = self._receive(time.monotonic() + limits.seconds + _MARGIN)
         except _LostError as lost:
-            return Verdict(worker_lost=str(lost), log=self._end())
+            pid = self._process.pid if self._process else 0
+            tail = self._end()
+            _end_session(pid)
+            return Verdict(worker_lost=str(lost), log=tail)
         return _verdict(answer, outputs)
 
     def _send(self, header: dict[str, Any], tensors: Sequence[_frames.Tensor] = ()) -> None:
@@ -373,6 +377,18 @@ class Worker:
             tail = self._log.read().decode("utf-8", "replace")
         self.close()
         return f"\n{tail}" if tail else ""
+
+
+def _end_session(leader: int) -> None:
+    """Kill what a lost worker's cell had started: it is all in the session that the worker led."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            # The command's name, in parentheses, may hold anything; session is the fourth field behind it.
+            session = int(stat.read_text().rpartition(")")[2].split()[3])
+            if session == leader:
+                os.kill(int(stat.parent.name), signal.SIGKILL)
+        except (OSError, ValueError):
+            continue  # it ended meanwhile, or is not ours
 
 
 class _LostError(Exception):

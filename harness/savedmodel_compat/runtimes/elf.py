@@ -109,7 +109,11 @@ def _weaken(
     table = bytes(data[symbols.offset : symbols.offset + symbols.size])
     texts = bytes(data[strings.offset : strings.offset + strings.size])
     for index, (name, info, _, section, _, _) in enumerate(_SYMBOL.iter_unpack(table)):
-        if section != _SHN_UNDEF or info >> 4 != _STB_GLOBAL or not texts.startswith(prefixes, name):
+        if (
+            section != _SHN_UNDEF
+            or info >> 4 != _STB_GLOBAL
+            or not texts.startswith(prefixes, name)
+        ):
             continue
         data[symbols.offset + index * _SYMBOL.size + 4] = (_STB_WEAK << 4) | (info & 0xF)
         yield texts[name : texts.index(b"\0", name)].decode()

@@ -6,13 +6,13 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
 
 from savedmodel_compat.errors import InfrastructureError, InterpreterNotFoundError
-from savedmodel_compat.runtimes import _uv, processes, pins
+from savedmodel_compat.runtimes import _uv, pins, processes
 
 _QUESTION = """
 import ctypes, platform, sys, zlib
@@ -51,7 +51,7 @@ def find(version: str) -> Interpreter:
         raise _missing(version, error.message) from error
 
 
-@lru_cache(maxsize=None)
+@cache
 def installed(version: str) -> Interpreter | None:
     """Return a CPython ``version`` that is on this machine already, or None."""
     probed = (probe(path) for path in _candidates(version))
@@ -72,6 +72,11 @@ def probe(path: Path) -> Interpreter | None:
     if done.returncode != 0 or words[0] != "CPython":
         return None
     return Interpreter(path=Path(words[2]), version=words[1])
+
+
+def how_to_get(version: str) -> str:
+    """Return the commands that bring a CPython ``version``."""
+    return f"`uv python install {version}` (3.8 and later), or `pyenv install {version}`"
 
 
 def _answers(found: Interpreter, version: str) -> bool:
@@ -125,5 +130,5 @@ def _missing(version: str, why: str) -> InterpreterNotFoundError:
         f"no CPython {version} was found on PATH, among pyenv's or among uv's, and without it "
         f"provider venv cannot run TensorFlow {of_them}: {why}",
         python=version,
-        hint=f"`uv python install {version}` (3.8 and later), or `pyenv install {version}`",
+        hint=how_to_get(version),
     )

@@ -1,4 +1,4 @@
-"""What a made runtime says of itself: ``manifest.json``, written last and read to start a worker."""
+"""What a runtime says of itself: ``manifest.json``, written last and read to start a worker."""
 
 from __future__ import annotations
 

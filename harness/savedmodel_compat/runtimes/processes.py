@@ -1,4 +1,4 @@
-"""Child processes of the controller: they die with it, their output is kept, they can be watched."""
+"""Child processes of the controller: they die with it, are watched, and their output is kept."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Mapping
@@ -37,6 +38,7 @@ _BYTES_A_WHEEL_BYTE = 8
 _TENSORFLOW = frozenset({"tensorflow", "tensorflow-cpu", "tensorflow-cpu-aws", "tensorflow-gpu"})
 _IMPORT = "import tensorflow; print(); print(tensorflow.__version__)"
 _IMPORT_SECONDS = 300.0
+_COMPILE_SECONDS = 600.0
 _ENVIRONMENT = "venv"
 _REQUIREMENTS = "requirements.txt"
 
@@ -109,8 +111,10 @@ def _build(pin: Pin, wheel: Path, interpreter: Interpreter, folder: Path) -> Non
         _install_with_pip(interpreter.path, environment, wheel, requirements)
     else:
         _install_with_uv(uv, interpreter.path, environment, wheel, requirements)
+    packages = _packages(environment)
+    _compile(python, packages)
     release = _imported_release(pin, python)
-    found = libraries.installed(_packages(environment))
+    found = libraries.installed(packages)
     describe_libraries(python, found, folder / "ops.pb")
     Manifest(
         harness=savedmodel_compat.__version__,
@@ -132,19 +136,19 @@ def _install_with_uv(
     requirements: Path,
 ) -> None:
     settings = _pip.settings()
-    variables = _uv.variables(settings, _writing_bytecode())
+    variables = _uv.variables(settings, _outside_of_environments())
     options = tuple(_uv.options(settings, variables))
     python = environment / "bin" / "python"
     _uv.make_environment(uv, base, environment)
     locked = requirements.is_file()
     if locked:
-        from_lock = ["--no-deps", "--requirement", requirements]
-        _uv.install(uv, python, [*options, *from_lock], environment=variables)
+        from_lock = ("--no-deps", "--requirement", requirements)
+        _uv.install(uv, python, (*options, *from_lock), environment=variables)
     # uv would keep the unpacked wheel, a gigabyte, in its own cache as well.
     passing = environment.with_name("uv-cache")
-    only_wheel = [*(["--no-deps"] if locked else []), "--compile-bytecode"]
-    own_cache = [*only_wheel, "--cache-dir", passing]
-    _uv.install(uv, python, [*options, *own_cache, wheel], environment=variables)
+    alone = ("--no-deps",) if locked else ()
+    last = (*options, *alone, "--cache-dir", passing, wheel)
+    _uv.install(uv, python, last, environment=variables)
     shutil.rmtree(passing, ignore_errors=True)
     if not locked:
         requirements.write_text(_uv.freeze(uv, python), encoding="utf-8")
@@ -152,34 +156,43 @@ def _install_with_uv(
 
 def _install_with_pip(base: Path, environment: Path, wheel: Path, requirements: Path) -> None:
     python = environment / "bin" / "python"
-    variables = _writing_bytecode()
-    made = processes.run([base, "-m", "venv", environment], environment=variables)
+    variables = _outside_of_environments()
+    made = processes.run((base, "-m", "venv", environment), environment=variables)
     if made.returncode != 0:
         raise InfrastructureError(f"no environment of {base} could be made: {made.describe()}")
     # The pip that CPython 3.6 and 3.7 bring does not know today's platform tags.
-    _pip.install(python, ["--upgrade", "pip"], environment=variables)
+    _pip.install(python, ("--upgrade", "pip"), environment=variables)
     locked = requirements.is_file()
     if locked:
-        from_lock = ["--no-deps", "--compile", "--requirement", requirements]
+        from_lock = ("--no-deps", "--no-compile", "--requirement", requirements)
         _pip.install(python, from_lock, environment=variables)
-    only_wheel = [*(["--no-deps"] if locked else []), "--compile"]
-    _pip.install(python, [*only_wheel, wheel], environment=variables)
+    alone = ("--no-deps",) if locked else ()
+    _pip.install(python, ("--no-compile", *alone, wheel), environment=variables)
     if not locked:
         requirements.write_text(_pip.freeze(python), encoding="utf-8")
 
 
-def _writing_bytecode() -> Mapping[str, str]:
-    """Return the environment without what would leave the bytecode uncompiled.
+def _outside_of_environments() -> Mapping[str, str]:
+    """Return the controller's variables without the one that names its own environment."""
+    return {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
 
-    Without it an import of TensorFlow takes two to four times as long, every time.
+
+def _compile(python: Path, packages: Path) -> None:
+    """Compile the bytecode of ``packages``, whatever PYTHONDONTWRITEBYTECODE says.
+
+    Without it an import of TensorFlow takes two to four times as long, every time. uv can compile
+    as well, but not for CPython 3.6.
     """
-    unwanted = {"PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "VIRTUAL_ENV"}
-    return {name: value for name, value in os.environ.items() if name not in unwanted}
+    command = (python, "-I", "-m", "compileall", "-q", "-j", "0", packages)
+    done = processes.run(command, timeout=_COMPILE_SECONDS)
+    # The status is 1 also if a package has files for another Python, as some do.
+    if done.disk_is_full:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(packages))
 
 
 def _imported_release(pin: Pin, python: Path) -> str:
     variables = {**os.environ, **worker_environment(pin.device), "TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [python, "-I", "-c", _IMPORT]
+    command = (python, "-I", "-c", _IMPORT)
     done = processes.run(command, environment=variables, timeout=_IMPORT_SECONDS)
     if done.returncode != 0:
         raise InfrastructureError(

@@ -10,7 +10,9 @@ import hashlib
 import os
 import sys
 import zipfile
-from collections.abc import Iterable, Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -52,7 +54,7 @@ def make_ready(
     cache: Cache | None = None,
     progress: Progress | None = None,
 ) -> Runtime:
-    """Fetch the wheel of ``pin`` and unpack the libraries of its C API, unless that was done before.
+    """Fetch the wheel of ``pin`` and unpack the libraries of its C API, if nobody has yet.
 
     Args:
         pin: the release.
@@ -83,7 +85,7 @@ def describe_libraries(python: str | Path, found: Sequence[Path], ops: Path) -> 
     """
     # Up to level 2 every release greets whoever loads it.
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
-    command = [python, "-I", _PROBE, ops, *found]
+    command = (python, "-I", _PROBE, ops, *found)
     done = processes.run(command, environment=environment, timeout=_PROBE_SECONDS)
     if done.returncode != 0:
         raise InfrastructureError(
@@ -110,16 +112,14 @@ def _runtime(pin: Pin, folder: Path) -> Runtime:
 
 
 def _unpacked_bytes(wheel: Path) -> int:
-    with zipfile.ZipFile(wheel) as archive:
+    with _opened(wheel) as archive:
         names = libraries.main_ones(_safe(archive.namelist()))
         return sum(archive.getinfo(name).file_size for name in names)
 
 
 def _unpack(pin: Pin, wheel: Path, folder: Path, progress: Progress | None) -> None:
-    with zipfile.ZipFile(wheel) as archive:
-        unpacking = _Unpacking(archive=archive, folder=folder, digests={}, progress=progress)
-        paths = libraries.closure(_safe(archive.namelist()), unpacking.place)
-    rows = tuple(_mended(path, folder, unpacking.digests[path]) for path in paths)
+    rows = _placed(wheel, folder, progress)
+    paths = tuple(folder / row.path for row in rows)
     release = describe_libraries(sys.executable, paths, folder / "ops.pb")
     if Version(release) != pin.version:
         raise InfrastructureError(
@@ -132,6 +132,25 @@ def _unpack(pin: Pin, wheel: Path, folder: Path, progress: Progress | None) -> N
         wheel_sha256=pin.sha256 or sha256_of(wheel),
         libraries=rows,
     ).write(folder)
+
+
+def _placed(wheel: Path, folder: Path, progress: Progress | None) -> tuple[Library, ...]:
+    with _opened(wheel) as archive:
+        unpacking = _Unpacking(archive=archive, folder=folder, digests={}, progress=progress)
+        paths = libraries.closure(_safe(archive.namelist()), unpacking.place)
+    return tuple(_mended(path, folder, unpacking.digests[path]) for path in paths)
+
+
+@contextmanager
+def _opened(wheel: Path) -> Iterator[zipfile.ZipFile]:
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            yield archive
+    except (zipfile.BadZipFile, zlib.error) as error:
+        raise InfrastructureError(
+            f"{wheel} is damaged: {error}",
+            hint=f"remove the folder {wheel.parent}; the wheel is then fetched anew",
+        ) from error
 
 
 def _safe(names: Iterable[str]) -> tuple[str, ...]:

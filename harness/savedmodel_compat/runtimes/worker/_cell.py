@@ -8,6 +8,7 @@ import os
 import resource
 import select
 import signal
+import sys
 import time
 import traceback
 
@@ -57,7 +58,9 @@ class Reporter(object):
         self.send({"begins": name})
 
     def send(self, header, tensors=()):
-        """Send one frame."""
+        """Send one frame, after all that was printed before it."""
+        sys.stdout.flush()
+        sys.stderr.flush()
         for piece in _frames.encode(header, tensors):
             view = memoryview(piece)
             while view:

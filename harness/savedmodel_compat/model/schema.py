@@ -1,0 +1,197 @@
+"""The protocol buffers of a SavedModel.
+
+They are TensorBoard's copies of TensorFlow's, plus what those lack, in a descriptor pool of their own: there they keep
+TensorFlow's names, so that ``Any`` messages and text files resolve, and do not meet those of a TensorFlow that the
+process may import. Fields that a newer TensorFlow added survive a round trip.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from tensorboard.compat.proto import meta_graph_pb2
+
+from savedmodel_compat.tensors import DTYPES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_TENSORBOARD = ".tensorboard."
+_PACKAGE = "tensorflow"
+_Field = descriptor_pb2.FieldDescriptorProto
+
+# number, name, type or message; a trailing * repeats. Copied in form from the .proto files named.
+_ADDED = {
+    # tensorflow/core/protobuf/saved_model.proto
+    "SavedModel": ((1, "saved_model_schema_version", "int64"), (2, "meta_graphs", "MetaGraphDef*")),
+    # tensorflow/core/protobuf/fingerprint.proto
+    "FingerprintDef": (
+        (1, "saved_model_checksum", "uint64"),
+        (2, "graph_def_program_hash", "uint64"),
+        (3, "signature_def_hash", "uint64"),
+        (4, "saved_object_graph_hash", "uint64"),
+        (5, "checkpoint_hash", "uint64"),
+        (6, "version", "VersionDef"),
+        (7, "uuid", "string"),
+    ),
+    # tensorflow/core/framework/kernel_def.proto
+    "KernelDef": (
+        (1, "op", "string"),
+        (2, "device_type", "string"),
+        (3, "constraint", "KernelDef.AttrConstraint*"),
+        (4, "host_memory_arg", "string*"),
+        (5, "label", "string"),
+        (6, "priority", "int32"),
+    ),
+    "KernelDef.AttrConstraint": ((1, "name", "string"), (2, "allowed_values", "AttrValue")),
+    "KernelList": ((1, "kernel", "KernelDef*"),),
+}
+
+
+def _copied_files() -> Iterator[Any]:
+    """Yield TensorBoard's files, each after those it depends on, under TensorFlow's names."""
+    seen: set[str] = set()
+    stack = [(meta_graph_pb2.DESCRIPTOR, False)]
+    while stack:
+        file, ready = stack.pop()
+        if ready:
+            yield _renamed(descriptor_pb2.FileDescriptorProto.FromString(file.serialized_pb))
+        elif file.name not in seen:
+            seen.add(file.name)
+            stack.append((file, True))
+            stack.extend((dependency, False) for dependency in file.dependencies)
+
+
+def _renamed(file: Any) -> Any:
+    """Move a file into TensorFlow's package, and teach an old one what it lacks."""
+    if file.package != _TENSORBOARD.strip("."):
+        return file
+    file.package = _PACKAGE
+    for message in _messages(file.message_type):
+        for field in message.field:
+            if field.type_name.startswith(_TENSORBOARD):
+                field.type_name = f".{_PACKAGE}.{field.type_name[len(_TENSORBOARD) :]}"
+        if message.name == "SignatureDef":
+            _add_defaults(file, message)
+    for enum in file.enum_type:
+        if enum.name == "DataType":
+            _add_dtypes(enum)
+    return file
+
+
+def _messages(messages: Iterable[Any]) -> Iterator[Any]:
+    for message in messages:
+        yield message
+        yield from _messages(message.nested_type)
+
+
+def _add_dtypes(enum: Any) -> None:
+    """Add the names that a text file may hold; numbers need none."""
+    known = {value.name for value in enum.value}
+    for dtype in DTYPES:
+        if dtype.enum_name not in known:
+            enum.value.add(name=dtype.enum_name, number=dtype.number)
+
+
+def _add_defaults(file: Any, message: Any) -> None:
+    """Add the map ``SignatureDef.defaults``, which TensorFlow has since 2.14."""
+    if any(field.name == "defaults" for field in message.field):
+        return
+    file.dependency.append(file.name.replace("meta_graph", "tensor"))
+    entry = message.nested_type.add(name="DefaultsEntry")
+    entry.options.map_entry = True
+    _add_field(entry, 1, "key", "string")
+    _add_field(entry, 2, "value", "TensorProto")
+    _add_field(message, 4, "defaults", "SignatureDef.DefaultsEntry*")
+
+
+def _add_field(message: Any, number: int, name: str, kind: str) -> None:
+    repeated = kind.endswith("*")
+    field = message.field.add(
+        number=number,
+        name=name,
+        label=_Field.LABEL_REPEATED if repeated else _Field.LABEL_OPTIONAL,
+    )
+    kind = kind.rstrip("*")
+    if kind[0].isupper():
+        field.type = _Field.TYPE_MESSAGE
+        field.type_name = f".{_PACKAGE}.{kind}"
+    else:
+        field.type = getattr(_Field, f"TYPE_{kind.upper()}")
+
+
+def _added_file(dependencies: Iterable[str]) -> Any:
+    file = descriptor_pb2.FileDescriptorProto(
+        name="savedmodel_compat/saved_model.proto",
+        package=_PACKAGE,
+        syntax="proto3",
+        dependency=dependencies,
+    )
+    for name, fields in _ADDED.items():
+        outer, _, inner = name.partition(".")
+        if inner:
+            message = next(m for m in file.message_type if m.name == outer).nested_type.add(
+                name=inner
+            )
+        else:
+            message = file.message_type.add(name=name)
+        for number, field, kind in fields:
+            _add_field(message, number, field, kind)
+    return file
+
+
+def _fill_pool() -> Any:
+    pool = descriptor_pool.DescriptorPool()
+    names = []
+    for file in _copied_files():
+        pool.AddSerializedFile(file.SerializeToString())
+        names.append(file.name)
+    pool.AddSerializedFile(_added_file(names).SerializeToString())
+    return pool
+
+
+POOL = _fill_pool()
+
+if hasattr(message_factory, "GetMessageClass"):
+    _class_of = message_factory.GetMessageClass
+else:
+    # protobuf before 4.22 keeps the classes of a pool in a factory.
+    _class_of = message_factory.MessageFactory(pool=POOL).GetPrototype
+
+
+def _message(name: str) -> Any:
+    return _class_of(POOL.FindMessageTypeByName(f"{_PACKAGE}.{name}"))
+
+
+if TYPE_CHECKING:
+    # The classes are made at run time; these names stand for them in annotations.
+    AssetFileDef = AttrValue = CollectionDef = FingerprintDef = FunctionDef = GraphDef = Any
+    FunctionDefLibrary = KernelDef = KernelList = MetaGraphDef = NameAttrList = NodeDef = Any
+    OpDef = OpList = SavedModel = SavedObject = SavedObjectGraph = SaverDef = SignatureDef = Any
+    StructuredValue = TensorInfo = TensorProto = TensorShapeProto = VersionDef = Any
+else:
+    AssetFileDef = _message("AssetFileDef")
+    AttrValue = _message("AttrValue")
+    CollectionDef = _message("CollectionDef")
+    FingerprintDef = _message("FingerprintDef")
+    FunctionDef = _message("FunctionDef")
+    FunctionDefLibrary = _message("FunctionDefLibrary")
+    GraphDef = _message("GraphDef")
+    KernelDef = _message("KernelDef")
+    KernelList = _message("KernelList")
+    MetaGraphDef = _message("MetaGraphDef")
+    NameAttrList = _message("NameAttrList")
+    NodeDef = _message("NodeDef")
+    OpDef = _message("OpDef")
+    OpList = _message("OpList")
+    SavedModel = _message("SavedModel")
+    SavedObject = _message("SavedObject")
+    SavedObjectGraph = _message("SavedObjectGraph")
+    SaverDef = _message("SaverDef")
+    SignatureDef = _message("SignatureDef")
+    StructuredValue = _message("StructuredValue")
+    TensorInfo = _message("TensorInfo")
+    TensorProto = _message("TensorProto")
+    TensorShapeProto = _message("TensorShapeProto")
+    VersionDef = _message("VersionDef")

@@ -1,0 +1,314 @@
+"""The element types of TensorFlow, and tensors between protocol buffers and numpy."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from savedmodel_compat.errors import DamagedModelError, UnsupportedError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from savedmodel_compat.model.schema import TensorProto, TensorShapeProto
+
+_REF = 100
+LIMIT = 1 << 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DType:
+    """One value of TensorFlow's ``DataType`` (``core/framework/types.proto``).
+
+    Args:
+        number: its number in the enum; a reference type is its element type's plus 100.
+        name: what Python calls it, such as ``float32`` or ``float32_ref``.
+        enum_name: what the enum calls it, such as ``DT_FLOAT``.
+        array_name: the type of a numpy array that holds it, by name; None if numpy cannot hold it. The
+            quantised integers are held as plain ones, strings as objects.
+        field: the repeated field of a TensorProto that lists its values one by one; None if there is none.
+    """
+
+    number: int
+    name: str
+    enum_name: str
+    array_name: str | None
+    field: str | None
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether it is the type of a reference, as a v1 variable hands out."""
+        return self.number > _REF
+
+    @property
+    def numpy(self) -> np.dtype[Any] | None:
+        """The numpy type of an array of it; None if there is none, or this ml_dtypes is too old to have it."""
+        import numpy as np
+
+        if self.array_name is None:
+            return None
+        if self.array_name in _PLAIN:
+            return np.dtype(self.array_name)
+        import ml_dtypes
+
+        extension = getattr(ml_dtypes, self.array_name, None)
+        return None if extension is None else np.dtype(extension)
+
+
+_PLAIN = frozenset(
+    "float16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool complex64 complex128 object".split()
+)
+
+
+def _dtype(
+    number: int, enum: str, name: str | None = None, array: str | None = "", field: str | None = ""
+) -> DType:
+    """Return a row of the table; an array or field that is not given goes by the name."""
+    name = name or enum.lower()
+    return DType(
+        number=number,
+        name=name,
+        enum_name=f"DT_{enum}",
+        array_name=name if array == "" else array,
+        field=f"{name}_val" if field == "" else field,
+    )
+
+
+_VALUES = (
+    _dtype(1, "FLOAT", "float32", field="float_val"),
+    _dtype(2, "DOUBLE", "float64", field="double_val"),
+    _dtype(3, "INT32", field="int_val"),
+    _dtype(4, "UINT8", field="int_val"),
+    _dtype(5, "INT16", field="int_val"),
+    _dtype(6, "INT8", field="int_val"),
+    _dtype(7, "STRING", array="object"),
+    _dtype(8, "COMPLEX64", field="scomplex_val"),
+    _dtype(9, "INT64"),
+    _dtype(10, "BOOL"),
+    _dtype(11, "QINT8", array="int8", field="int_val"),
+    _dtype(12, "QUINT8", array="uint8", field="int_val"),
+    _dtype(13, "QINT32", array="int32", field="int_val"),
+    _dtype(14, "BFLOAT16", field="half_val"),
+    _dtype(15, "QINT16", array="int16", field="int_val"),
+    _dtype(16, "QUINT16", array="uint16", field="int_val"),
+    _dtype(17, "UINT16", field="int_val"),
+    _dtype(18, "COMPLEX128", field="dcomplex_val"),
+    _dtype(19, "HALF", "float16", field="half_val"),
+    _dtype(20, "RESOURCE", array=None, field="resource_handle_val"),
+    _dtype(21, "VARIANT", array=None),
+    _dtype(22, "UINT32"),
+    _dtype(23, "UINT64"),
+    _dtype(24, "FLOAT8_E5M2", field="float8_val"),
+    _dtype(25, "FLOAT8_E4M3FN", field="float8_val"),
+    _dtype(26, "FLOAT8_E4M3FNUZ", field="float8_val"),
+    _dtype(27, "FLOAT8_E4M3B11FNUZ", field="float8_val"),
+    _dtype(28, "FLOAT8_E5M2FNUZ", field="float8_val"),
+    _dtype(29, "INT4", field="int_val"),
+    _dtype(30, "UINT4", field="int_val"),
+    _dtype(31, "INT2", field="int_val"),
+    _dtype(32, "UINT2", field="int_val"),
+    _dtype(33, "FLOAT4_E2M1FN", field="float8_val"),
+)
+
+
+def _reference(dtype: DType) -> DType:
+    return DType(
+        number=dtype.number + _REF,
+        name=f"{dtype.name}_ref",
+        enum_name=f"{dtype.enum_name}_REF",
+        array_name=dtype.array_name,
+        field=dtype.field,
+    )
+
+
+DTYPES = _VALUES + tuple(_reference(dtype) for dtype in _VALUES)
+_BY_NUMBER = MappingProxyType({dtype.number: dtype for dtype in DTYPES})
+_BY_NAME = MappingProxyType({dtype.name: dtype for dtype in DTYPES})
+_ALIASES = MappingProxyType({"half": "float16", "float": "float32", "double": "float64"})
+_BY_ARRAY = MappingProxyType(
+    {d.array_name: d for d in reversed(_VALUES) if not d.name.startswith(("q", "quint"))}
+)
+
+
+def dtype_from_enum(number: int) -> DType:
+    """Return the type with that number in ``DataType``.
+
+    Raises:
+        UnsupportedError: no known release has such a type; 0 is ``DT_INVALID``, which is none.
+    """
+    if number in _BY_NUMBER:
+        return _BY_NUMBER[number]
+    raise UnsupportedError(
+        f"{number} is not a type of TensorFlow that is known here ({_VALUES[0].number} to"
+        f" {_VALUES[-1].number}, and those plus {_REF} for references)"
+    )
+
+
+def dtype_from_name(name: str) -> DType:
+    """Return the type that TensorFlow's Python calls so; ``half``, ``float`` and ``double`` are understood.
+
+    Raises:
+        UnsupportedError: no known release has such a type.
+    """
+    found = _BY_NAME.get(_ALIASES.get(name, name))
+    if found is None:
+        known = ", ".join(dtype.name for dtype in _VALUES)
+        raise UnsupportedError(f"'{name}' is not a type of TensorFlow; known are {known}")
+    return found
+
+
+def dtype_name(number: int) -> str:
+    """Return the name of a ``DataType``, or ``unknown(99)`` for a number from a newer release."""
+    if number == 0:
+        return "invalid"
+    return _BY_NUMBER[number].name if number in _BY_NUMBER else f"unknown({number})"
+
+
+def shape_from_proto(shape: TensorShapeProto) -> tuple[int | None, ...] | None:
+    """Return a shape: None for an unknown rank, ``()`` for a scalar, None for an unknown dimension."""
+    if shape.unknown_rank:
+        return None
+    return tuple(None if dim.size < 0 else int(dim.size) for dim in shape.dim)
+
+
+def to_numpy(tensor: TensorProto, *, limit: int = LIMIT) -> np.ndarray[Any, Any]:
+    """Return the array that a TensorProto holds, as ``Tensor::FromProto`` (``core/framework/tensor.cc``) reads it.
+
+    The values stand in ``tensor_content`` or one by one in a typed field; of too few, the last one is repeated.
+
+    Args:
+        tensor: the message.
+        limit: the most bytes that the array may take; a small message can ask for a huge one.
+
+    Returns:
+        An array of its own memory; strings are an object array of bytes.
+
+    Raises:
+        UnsupportedError: numpy cannot hold the type, or the array is larger than the limit.
+        DamagedModelError: the sizes do not fit together.
+    """
+    import numpy as np
+
+    dtype = dtype_from_enum(tensor.dtype)
+    kind = dtype.numpy
+    if kind is None:
+        raise UnsupportedError(f"a tensor of type {dtype.name} has no form as an array")
+    shape = _known_shape(tensor.tensor_shape, dtype)
+    count = math.prod(shape)
+    if count * kind.itemsize > limit:
+        raise UnsupportedError(
+            f"a {dtype.name} tensor of shape {list(shape)} takes {count * kind.itemsize} bytes; the limit is {limit}"
+        )
+    if tensor.tensor_content:
+        return _from_content(tensor.tensor_content, dtype, kind, shape)
+    values = _listed(tensor, dtype, kind)
+    if len(values) > count:
+        raise DamagedModelError(
+            f"a {dtype.name} tensor of shape {list(shape)} holds {count} values, but {dtype.field} lists {len(values)}"
+        )
+    array = np.full(count, values[-1] if len(values) else _zero(kind), dtype=kind)
+    array[: len(values)] = values
+    return array.reshape(shape)
+
+
+def from_numpy(array: np.ndarray[Any, Any], *, dtype: DType | None = None) -> TensorProto:
+    """Return an array as a TensorProto: strings one by one, all else as ``tensor_content``.
+
+    Args:
+        array: the values; text is encoded as UTF-8.
+        dtype: the type to declare; None takes the one that the array has. It is needed for quantised integers.
+
+    Raises:
+        UnsupportedError: TensorFlow has no such type, or the array is not of the given one.
+    """
+    from savedmodel_compat.model import schema
+
+    dtype = dtype or _dtype_of(array)
+    tensor = schema.TensorProto(dtype=dtype.number)
+    for size in array.shape:
+        tensor.tensor_shape.dim.add(size=size)
+    if dtype.array_name == "object":
+        tensor.string_val.extend(_as_bytes(item) for item in array.ravel().tolist())
+        return tensor
+    if dtype.numpy != array.dtype:
+        raise UnsupportedError(f"an array of {array.dtype} is not one of {dtype.name}")
+    tensor.tensor_content = _little_endian(array).tobytes()
+    return tensor
+
+
+def _known_shape(shape: TensorShapeProto, dtype: DType) -> tuple[int, ...]:
+    known = shape_from_proto(shape)
+    if known is None or None in known:
+        found = "unknown rank" if known is None else [dim.size for dim in shape.dim]
+        raise DamagedModelError(f"a {dtype.name} tensor with values has the shape {found}")
+    return tuple(size for size in known if size is not None)
+
+
+def _from_content(
+    content: bytes, dtype: DType, kind: np.dtype[Any], shape: tuple[int, ...]
+) -> np.ndarray[Any, Any]:
+    import numpy as np
+
+    if kind == object:
+        raise UnsupportedError("a string tensor in tensor_content has no documented form")
+    wanted = math.prod(shape) * kind.itemsize
+    if len(content) != wanted:
+        raise DamagedModelError(
+            f"a {dtype.name} tensor of shape {list(shape)} takes {wanted} bytes, but tensor_content has {len(content)}"
+        )
+    flat = np.frombuffer(content, dtype=kind.newbyteorder("<") if _is_plain(kind) else kind)
+    return flat.astype(kind).reshape(shape)
+
+
+def _listed(tensor: TensorProto, dtype: DType, kind: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    """Return the values of the typed field, one-dimensional."""
+    import numpy as np
+
+    values = getattr(tensor, str(dtype.field))
+    if dtype.field == "string_val":
+        strings = np.empty(len(values), dtype=object)
+        strings[:] = list(values)
+        return strings
+    if dtype.field == "half_val":
+        return np.array(values, dtype=np.int64).astype(np.uint16).view(kind)
+    if dtype.field == "float8_val":
+        return np.frombuffer(values, dtype=np.uint8).view(kind)
+    if dtype.field in ("scomplex_val", "dcomplex_val"):
+        if len(values) % 2:
+            raise DamagedModelError(f"{dtype.field} lists {len(values)} numbers, which are no pairs")
+        part = np.float32 if dtype.field == "scomplex_val" else np.float64
+        return np.array(values, dtype=part).view(kind)
+    if dtype.field == "int_val":
+        return np.array(values, dtype=np.int64).astype(kind)
+    return np.array(values, dtype=kind)
+
+
+def _zero(kind: np.dtype[Any]) -> object:
+    return b"" if kind == object else 0
+
+
+def _is_plain(kind: np.dtype[Any]) -> bool:
+    return kind.name in _PLAIN
+
+
+def _little_endian(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    return array.astype(array.dtype.newbyteorder("<")) if _is_plain(array.dtype) else array
+
+
+def _dtype_of(array: np.ndarray[Any, Any]) -> DType:
+    name = "object" if array.dtype.kind in "OSU" else array.dtype.name
+    if name in _BY_ARRAY:
+        return _BY_ARRAY[name]
+    raise UnsupportedError(f"TensorFlow has no type for arrays of {array.dtype}")
+
+
+def _as_bytes(item: object) -> bytes:
+    if isinstance(item, bytes):
+        return item
+    if isinstance(item, str):
+        return item.encode()
+    raise UnsupportedError(f"a string tensor cannot hold {item!r}, a {type(item).__name__}")
+
+
