@@ -37,12 +37,13 @@ print(Cache(root=root).get(name, build))
 
 @pytest.fixture
 def cache(tmp_path: Path) -> Cache:
+    """Return an empty cache."""
     return Cache(root=tmp_path / "cache")
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A filesystem of 64 KiB."""
+    """Mount a filesystem of 64 KiB."""
     folder = tmp_path / "disk"
     folder.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
@@ -53,6 +54,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def start_builder(cache: Cache, name: str, seconds: float, log: Path) -> subprocess.Popen[str]:
+    """Start another process that builds an entry and takes its time."""
     arguments = [str(cache.root), name, str(seconds), str(log)]
     return subprocess.Popen(
         [sys.executable, "-c", BUILDER, *arguments],
@@ -62,11 +64,13 @@ def start_builder(cache: Cache, name: str, seconds: float, log: Path) -> subproc
 
 
 def wait_until_building(builder: subprocess.Popen[str]) -> None:
+    """Wait until it has begun."""
     assert builder.stdout is not None
     assert builder.stdout.readline() == "building\n"
 
 
 def put(folder: Path) -> None:
+    """Build the smallest entry."""
     (folder / "file").write_text("text")
 
 

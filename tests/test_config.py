@@ -11,12 +11,14 @@ from savedmodel_compat.errors import ConfigurationError
 
 
 def write(folder: Path, text: str) -> Path:
+    """Write a pyproject.toml."""
     path = folder / "pyproject.toml"
     path.write_text(text, encoding="utf-8")
     return path
 
 
 def refusal(folder: Path, text: str) -> str:
+    """Return what a pyproject.toml is refused with; the file is always named."""
     path = write(folder, text)
     with pytest.raises(ConfigurationError) as caught:
         config.read(path)
@@ -35,7 +37,9 @@ def test_the_nearest_file_is_found(tmp_path: Path) -> None:
 
 def test_exporters_become_absolute(tmp_path: Path) -> None:
     """A path is relative to the file that names it, not to the working directory."""
-    path = write(tmp_path, '[tool.savedmodel-compat.exporters]\nsmall = "models/small.py::export"\n')
+    path = write(
+        tmp_path, '[tool.savedmodel-compat.exporters]\nsmall = "models/small.py::export"\n'
+    )
     expected = f"{tmp_path.resolve()}/models/small.py::export"
     assert config.read(path).exporters == {"small": expected}
 

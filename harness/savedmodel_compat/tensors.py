@@ -277,7 +277,9 @@ def _listed(tensor: TensorProto, dtype: DType, kind: np.dtype[Any]) -> np.ndarra
         return np.frombuffer(values, dtype=np.uint8).view(kind)
     if dtype.field in ("scomplex_val", "dcomplex_val"):
         if len(values) % 2:
-            raise DamagedModelError(f"{dtype.field} lists {len(values)} numbers, which are no pairs")
+            raise DamagedModelError(
+                f"{dtype.field} lists {len(values)} numbers, which are no pairs"
+            )
         part = np.float32 if dtype.field == "scomplex_val" else np.float64
         return np.array(values, dtype=part).view(kind)
     if dtype.field == "int_val":
@@ -310,5 +312,3 @@ def _as_bytes(item: object) -> bytes:
     if isinstance(item, str):
         return item.encode()
     raise UnsupportedError(f"a string tensor cannot hold {item!r}, a {type(item).__name__}")
-
-

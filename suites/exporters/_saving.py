@@ -1,10 +1,11 @@
 """How the exporters of this folder save a graph or a module, and record what it computes.
 
-Runs inside producers, TensorFlow 1.7 to 2.21: CPython 3.6 syntax, standard library, numpy and TensorFlow only.
+It runs inside producers, TensorFlow 1.7 to 2.21: CPython 3.6 syntax, and nothing imported but the
+standard library, numpy and TensorFlow.
 """
 
 import inspect
-import os
+from pathlib import Path
 from typing import Any, Dict, NamedTuple
 
 import numpy as np
@@ -27,8 +28,8 @@ class GraphSignature(NamedTuple):
     """
 
     method: str
-    inputs: Dict[str, Any]
-    outputs: Dict[str, Any]
+    inputs: Dict[str, tf.Tensor]
+    outputs: Dict[str, tf.Tensor]
     feed: Arrays
 
 
@@ -44,21 +45,22 @@ class ModuleSignature(NamedTuple):
     feed: Arrays
 
 
-def variable(name: str, value: np.ndarray) -> Any:
+def variable(name: str, value: np.ndarray) -> tf.Variable:
     """Return a reference variable of the current graph that starts as ``value``.
 
-    A resource variable would carry ``VarHandleOp.debug_name`` from 2.15 on, which no stripping removes.
+    A resource variable would carry ``VarHandleOp.debug_name`` from 2.15 on, and no stripping
+    removes that.
     """
     return v1.get_variable(name, initializer=value, use_resource=False)
 
 
 def save_graph(
-    graph: Any,
+    graph: tf.Graph,
     signatures: Dict[str, GraphSignature],
     directory: str,
     *,
     strip_default_attrs: bool,
-    clear_devices: bool = False
+    clear_devices: bool = False,
 ) -> Recording:
     """Initialise a graph, save it with ``SavedModelBuilder`` and record each signature.
 
@@ -82,7 +84,7 @@ def save_graph(
             [v1.saved_model.tag_constants.SERVING],
             signature_def_map={key: _signature_def(each) for key, each in signatures.items()},
             clear_devices=clear_devices,
-            **stripping
+            **stripping,
         )
         builder.save()
         return {key: _record_graph(session, each) for key, each in signatures.items()}
@@ -96,7 +98,7 @@ def require_module(strip_default_attrs: bool) -> None:
     """
     if int(tf.__version__.split(".")[0]) < 2:
         raise NotImplementedError(
-            "saving a tf.Module needs TensorFlow 2.0 or later; this is {}.".format(tf.__version__)
+            f"saving a tf.Module needs TensorFlow 2.0 or later; this is {tf.__version__}."
         )
     if not strip_default_attrs:
         raise NotImplementedError(
@@ -104,7 +106,9 @@ def require_module(strip_default_attrs: bool) -> None:
         )
 
 
-def save_module(module: Any, signatures: Dict[str, ModuleSignature], directory: str) -> Recording:
+def save_module(
+    module: "tf.Module", signatures: Dict[str, ModuleSignature], directory: str
+) -> Recording:
     """Save a ``tf.Module`` with ``tf.saved_model.save`` and record each signature.
 
     Args:
@@ -124,19 +128,19 @@ def _stripping(wanted: bool) -> Dict[str, bool]:
         return {"strip_default_attrs": wanted}
     if wanted:
         raise NotImplementedError(
-            "the SavedModelBuilder of TensorFlow {} cannot strip default-valued attrs; 1.6 is the first "
-            "that can.".format(tf.__version__)
+            f"the SavedModelBuilder of TensorFlow {tf.__version__} cannot strip default-valued "
+            "attrs; 1.6 is the first that can."
         )
     return {}
 
 
 def _make_room(directory: str) -> None:
     # The builder of 1.x refuses a folder that exists, even an empty one.
-    if os.path.isdir(directory):
-        os.rmdir(directory)
+    if Path(directory).is_dir():
+        Path(directory).rmdir()
 
 
-def _signature_def(signature: GraphSignature) -> Any:
+def _signature_def(signature: GraphSignature) -> object:
     describe = v1.saved_model.utils.build_tensor_info
     return v1.saved_model.signature_def_utils.build_signature_def(
         inputs={alias: describe(tensor) for alias, tensor in signature.inputs.items()},
@@ -145,7 +149,7 @@ def _signature_def(signature: GraphSignature) -> Any:
     )
 
 
-def _record_graph(session: Any, signature: GraphSignature) -> Dict[str, Arrays]:
+def _record_graph(session: v1.Session, signature: GraphSignature) -> Dict[str, Arrays]:
     fed = {signature.inputs[alias]: array for alias, array in signature.feed.items()}
     return {"inputs": signature.feed, "outputs": session.run(signature.outputs, fed)}
 

@@ -3,7 +3,7 @@
 It holds no op or attr that came after TensorFlow 1.7 but those that TensorFlow adds by itself.
 """
 
-from typing import Any, List
+from typing import Dict, List
 
 import numpy as np
 import tensorflow as tf
@@ -81,7 +81,7 @@ def export_module(directory: str, *, strip_default_attrs: bool, seed: int) -> Re
     module.b = tf.Variable(2.0, name="b")
 
     @tf.function(input_signature=[tf.TensorSpec([None, 1], tf.float32, name="x")])
-    def serve(x: Any) -> Any:
+    def serve(x: tf.Tensor) -> Dict[str, tf.Tensor]:
         return {"y": x * module.a + module.b}
 
     signatures = {"serving_default": ModuleSignature(serve, {"x": _numbers(seed)})}
@@ -100,14 +100,14 @@ def _serialized(numbers: np.ndarray) -> List[bytes]:
     return [v1.train.Example(features=each).SerializeToString() for each in features]
 
 
-def _add(left: Any, right: Any, name: str) -> Any:
+def _add(left: tf.Tensor, right: tf.Tensor, name: str) -> tf.Tensor:
     # tf.add writes AddV2 from 2.0 on, and releases up to 1.13 do not know that op.
     if hasattr(tf, "raw_ops"):
         return tf.raw_ops.Add(x=left, y=right, name=name)
     return tf.add(left, right, name=name)
 
 
-def _parse(serialized: Any) -> Any:
+def _parse(serialized: tf.Tensor) -> tf.Tensor:
     # tf.parse_example writes ParseExampleV2 from 2.1 on, and earlier releases do not know that op.
     if not hasattr(tf, "raw_ops"):
         return tf.parse_example(serialized, {"x": tf.FixedLenFeature([1], tf.float32)})["x"]

@@ -1,10 +1,10 @@
 """A small convolutional network of the MNIST tutorials' kind, with made-up weights.
 
-Its Conv2D and MaxPool gained the attr ``explicit_paddings`` in 1.14 and 2.4, so an export that keeps default-valued
-attrs is refused by the releases before.
+Its Conv2D and MaxPool gained the attr ``explicit_paddings`` in 1.14 and 2.4, so the releases before
+refuse an export that keeps default-valued attrs.
 """
 
-import os
+from pathlib import Path
 from typing import Any, Dict
 
 import numpy as np
@@ -22,8 +22,9 @@ from _saving import (
     variable,
 )
 
-_IMAGES = 3
+_IMAGES = 4
 _SIDE = 28
+_SQUARE = 7
 _CLASSES = 10
 _VERSION = "1"
 
@@ -55,7 +56,7 @@ def export_builder(directory: str, *, strip_default_attrs: bool, seed: int) -> R
     return save_graph(
         graph,
         signatures,
-        os.path.join(directory, _VERSION),
+        str(Path(directory) / _VERSION),
         strip_default_attrs=strip_default_attrs,
         clear_devices=True,
     )
@@ -74,15 +75,16 @@ def export_module(directory: str, *, strip_default_attrs: bool, seed: int) -> Re
     """
     require_module(strip_default_attrs)
     module = tf.Module()
-    module.weights = {name: tf.Variable(value, name=name) for name, value in _weights(seed).items()}
+    drawn = _weights(seed)
+    module.weights = {name: tf.Variable(value, name=name) for name, value in drawn.items()}
     shape = [None, _SIDE, _SIDE, 1]
 
     @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32, name="image")])
-    def serve(image: Any) -> Any:
+    def serve(image: tf.Tensor) -> Dict[str, tf.Tensor]:
         return _network(image, module.weights)
 
     @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32, name="images")])
-    def predict_images(images: Any) -> Any:
+    def predict_images(images: tf.Tensor) -> Dict[str, tf.Tensor]:
         return {"scores": _network(images, module.weights)["softmax"]}
 
     images = _images(seed)
@@ -90,35 +92,46 @@ def export_module(directory: str, *, strip_default_attrs: bool, seed: int) -> Re
         "serving_default": ModuleSignature(serve, {"image": images}),
         "predict_images": ModuleSignature(predict_images, {"images": images}),
     }
-    return save_module(module, signatures, os.path.join(directory, _VERSION))
+    return save_module(module, signatures, str(Path(directory) / _VERSION))
 
 
 def _weights(seed: int) -> Arrays:
-    """Return the weights by name: filters ``[height, width, in, out]``, a matrix, and the biases."""
+    """Return the weights by name: filters ``[height, width, in, out]``, a matrix, biases."""
     random = np.random.RandomState(seed)
     return {
         "conv1_filter": _drawn(random, 5, 5, 1, 8),
-        "conv1_bias": _drawn(random, 8),
+        "conv1_bias": _biases(random, 8),
         "conv2_filter": _drawn(random, 5, 5, 8, 16),
-        "conv2_bias": _drawn(random, 16),
+        "conv2_bias": _biases(random, 16),
         "dense_matrix": _drawn(random, (_SIDE // 4) ** 2 * 16, _CLASSES),
-        "dense_bias": _drawn(random, _CLASSES),
+        "dense_bias": _biases(random, _CLASSES),
     }
 
 
 def _drawn(random: np.random.RandomState, *shape: int) -> np.ndarray:
     """Draw weights whose scale keeps the activations near 1, whatever the number of inputs."""
-    scale = np.sqrt(2.0 / max(1, int(np.prod(shape[:-1]))))
+    scale = np.sqrt(2.0 / np.prod(shape[:-1]))
     return (random.standard_normal(shape) * scale).astype(np.float32)
 
 
+def _biases(random: np.random.RandomState, count: int) -> np.ndarray:
+    return random.uniform(-0.1, 0.1, size=count).astype(np.float32)
+
+
 def _images(seed: int) -> np.ndarray:
-    drawn = np.random.RandomState(seed).uniform(size=(_IMAGES, _SIDE, _SIDE, 1))
-    return drawn.astype(np.float32)
+    # Squares of black and white: a model takes any two images of plain noise for the same class.
+    squares = _SIDE // _SQUARE
+    random = np.random.RandomState([seed, 1])
+    drawn = random.randint(0, 2, size=(_IMAGES, squares, squares, 1))
+    return drawn.repeat(_SQUARE, axis=1).repeat(_SQUARE, axis=2).astype(np.float32)
 
 
-def _network(image: Any, weights: Dict[str, Any]) -> Dict[str, Any]:
-    """Return ``softmax``, float32 ``[n, 10]``, and ``prediction``, int64 ``[n]``, of images ``[n, 28, 28, 1]``."""
+def _network(image: tf.Tensor, weights: Dict[str, Any]) -> Dict[str, tf.Tensor]:
+    """Return what the network makes of images, float32 ``[n, 28, 28, 1]``.
+
+    Returns:
+        ``softmax``, float32 ``[n, 10]``, and ``prediction``, int64 ``[n]``.
+    """
     hidden = _pooled(_convolved(image, weights, "conv1"))
     hidden = _pooled(_convolved(hidden, weights, "conv2"))
     flat = v1.reshape(hidden, [-1, int(weights["dense_matrix"].shape[0])])
@@ -127,11 +140,11 @@ def _network(image: Any, weights: Dict[str, Any]) -> Dict[str, Any]:
     return {"softmax": v1.nn.softmax(logits), "prediction": v1.argmax(logits, axis=1)}
 
 
-def _convolved(image: Any, weights: Dict[str, Any], name: str) -> Any:
+def _convolved(image: tf.Tensor, weights: Dict[str, Any], name: str) -> tf.Tensor:
     # The arguments are given by position: their names are not the same in every release.
     convolved = v1.nn.conv2d(image, weights[name + "_filter"], [1, 1, 1, 1], "SAME")
     return v1.nn.relu(v1.nn.bias_add(convolved, weights[name + "_bias"]))
 
 
-def _pooled(image: Any) -> Any:
+def _pooled(image: tf.Tensor) -> tf.Tensor:
     return v1.nn.max_pool(image, [1, 2, 2, 1], [1, 2, 2, 1], "SAME")

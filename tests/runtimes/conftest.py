@@ -19,7 +19,7 @@ MakePin = Callable[..., pins.Pin]
 
 @pytest.fixture
 def cache(tmp_path: Path) -> Cache:
-    """An empty cache."""
+    """Return an empty cache."""
     return Cache(root=tmp_path / "cache")
 
 
@@ -73,7 +73,7 @@ def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def extension_module() -> Path:
-    """A shared library of this interpreter's that refers to CPython's own symbols."""
+    """Return a library of this interpreter's that refers to CPython's own symbols."""
     folder = sysconfig.get_config_var("DESTSHARED")
     found = sorted(Path(str(folder)).glob("_ctypes.*.so"))
     if not found:
@@ -83,13 +83,13 @@ def extension_module() -> Path:
 
 @pytest.fixture(scope="session")
 def oldest_pin() -> pins.Pin:
-    """The smallest release there is."""
+    """Return the smallest release there is."""
     return pins.load().get("1.4.1")
 
 
 @pytest.fixture(scope="session")
 def oldest_wheel(oldest_pin: pins.Pin) -> Path:
-    """Its wheel, of 41 MB, from the user's cache or from an index."""
+    """Fetch its wheel, of 41 MB, from the user's cache or from an index."""
     if oldest_pin.unavailable is not None:
         pytest.skip(oldest_pin.unavailable)
     try:

@@ -18,10 +18,9 @@ import pytest
 from savedmodel_compat.errors import WorkerError
 from savedmodel_compat.matrix.models import Model
 from savedmodel_compat.runtimes.base import Runtime
-from savedmodel_compat.runtimes.client import Export, Limits, LoadAndRun, Verdict, Worker
+from savedmodel_compat.runtimes.client import Export, Limits, LoadAndRun, Port, Verdict, Worker
 
 LIMITS = Limits(seconds=60, megabytes=2000)
-HALF_PLUS_TWO = {"inputs": (("x", "x:0"),), "outputs": (("y", "y:0"),)}
 FEEDS = ({"x": np.array([[1.0], [2.0]], np.float32)}, {"x": np.array([[-4.0]], np.float32)})
 
 
@@ -123,14 +122,14 @@ def test_one_refused_feed_leaves_the_others(
 
 def test_tensor_that_is_not_in_the_graph(native: Worker, exported: Callable[..., Model]) -> None:
     """A signature that names no tensor of the graph is a failure of the run, not a crash."""
-    verdict = native.run(work(exported("half_plus_two"), outputs=(("y", "gone:0"),)), LIMITS)
+    verdict = native.run(work(exported("half_plus_two"), outputs=(Port("y", "gone:0", "float32"),)), LIMITS)
     assert verdict.answers[0].failure is not None
     assert "'gone' is not in the graph" in verdict.answers[0].failure.text
 
 
 def test_output_index_beyond_the_node(native: Worker, exported: Callable[..., Model]) -> None:
     """An output that the node does not have is told with the number that it has."""
-    verdict = native.run(work(exported("half_plus_two"), outputs=(("y", "y:7"),)), LIMITS)
+    verdict = native.run(work(exported("half_plus_two"), outputs=(Port("y", "y:7", "float32"),)), LIMITS)
     assert verdict.answers[0].failure is not None
     assert "has 1 outputs" in verdict.answers[0].failure.text
 

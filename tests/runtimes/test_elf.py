@@ -21,7 +21,7 @@ CPYTHON = (b"Py", b"_Py")
 
 @pytest.fixture
 def library(tmp_path: Path, extension_module: Path) -> Path:
-    """A copy that may be changed."""
+    """Return a copy that may be changed."""
     return Path(shutil.copy(extension_module, tmp_path / "library.so"))
 
 
@@ -68,7 +68,7 @@ def test_weakening_changes_one_byte_a_symbol(library: Path, extension_module: Pa
 def test_a_weakened_library_loads_where_an_untouched_one_does_not(
     tmp_path: Path, extension_module: Path, library: Path
 ) -> None:
-    """A program without CPython's symbols loads only the weakened copy, every symbol bound at once."""
+    """A program without CPython's symbols loads the weakened copy only."""
     compiler = shutil.which("cc")
     if compiler is None:
         pytest.skip("no C compiler, with which a program without CPython could be made")

@@ -35,6 +35,7 @@ def place(tmp_path: Path, extension_module: Path) -> Place:
 
 
 def names_of(paths: Sequence[Path]) -> list[str]:
+    """Return the file names."""
     return [path.name for path in paths]
 
 

@@ -16,6 +16,7 @@ SHIPPED = pins.load(machine="x86_64")
 
 
 def with_row(row: PinRow) -> pins.PinTable:
+    """Return the table of a repository that has one row."""
     configuration = Configuration(path=Path("pyproject.toml"), pins=(row,))
     return pins.load(configuration, machine="x86_64")
 

@@ -23,6 +23,7 @@ processes.run([sys.executable, "-c", sys.argv[1], sys.argv[2]])
 
 
 def python(code: str, *arguments: str) -> list[str]:
+    """Return the command that runs ``code``."""
     return [sys.executable, "-c", code, *arguments]
 
 
@@ -36,6 +37,7 @@ def pid_in(path: Path) -> int:
 
 
 def is_gone(pid: int) -> bool:
+    """Wait for a process to end; one that nobody has reaped yet has ended."""
     for _ in range(100):
         try:
             os.kill(pid, 0)
@@ -78,7 +80,7 @@ def test_a_signal_is_called_so() -> None:
 
 
 def test_a_full_disk_is_recognised_in_what_a_tool_says() -> None:
-    """pip and uv print the system's words."""
+    """The words are the system's, and pip and uv print them."""
     code = "import os, sys, errno; sys.exit(f'OSError: {os.strerror(errno.ENOSPC)}')"
     assert processes.run(python(code)).disk_is_full
     assert not processes.run(python("pass")).disk_is_full
@@ -110,7 +112,9 @@ def test_a_command_that_takes_too_long_is_killed(tmp_path: Path, *, watched: boo
 def test_an_interruption_kills_the_whole_group(tmp_path: Path) -> None:
     """A grandchild does not stay behind."""
     mark = tmp_path / "pid"
-    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {SLEEPER!r}, sys.argv[1]])"
+    code = (
+        f"import subprocess, sys; subprocess.run([sys.executable, '-c', {SLEEPER!r}, sys.argv[1]])"
+    )
 
     def interrupt() -> None:
         if mark.is_file() and mark.read_text():

@@ -13,6 +13,7 @@ TABLE = pins.load(machine="x86_64")
 
 
 def selected(spec: str, table: pins.PinTable = TABLE) -> list[str]:
+    """Return the releases that a specifier selects."""
     return [pin.release for pin in select(spec, table)]
 
 
@@ -71,8 +72,9 @@ def test_an_unknown_release_is_told_its_neighbours() -> None:
 
 def test_a_release_beyond_the_newest_has_one_neighbour() -> None:
     """There is nothing after the last pin."""
-    with pytest.raises(UnknownReleaseError, match=r"the nearest are 2\.21\.0$"):
+    with pytest.raises(UnknownReleaseError) as caught:
         select("3.0.0", TABLE)
+    assert caught.value.message.endswith("the nearest are 2.21.0")
 
 
 def test_a_misspelt_set_is_told_the_like() -> None:

@@ -1,30 +1,41 @@
-"""Serialized ``tf.train.Example`` inputs: which features a graph parses out of a string input, and messages that hold them."""
+"""Serialized ``tf.train.Example`` inputs: what a graph parses, and messages that hold it."""
 
 from __future__ import annotations
 
-import math
 import struct
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from savedmodel_compat.errors import UnsupportedError
+from savedmodel_compat.errors import DamagedModelError, UnsupportedError
+from savedmodel_compat.model import schema
 from savedmodel_compat.tensors import dtype_name, shape_from_proto, to_numpy
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from savedmodel_compat.model.schema import FunctionDef, GraphDef, NodeDef
+    from savedmodel_compat.model.schema import AttrValue, FunctionDef, GraphDef, NodeDef
 
 # They hand on the elements of their first input unchanged.
 _PASS_THROUGH = frozenset(
-    "EnsureShape ExpandDims Identity PlaceholderWithDefault PreventGradient Reshape Snapshot Squeeze"
-    " StopGradient".split()
+    (
+        "EnsureShape",
+        "ExpandDims",
+        "Identity",
+        "PlaceholderWithDefault",
+        "PreventGradient",
+        "Reshape",
+        "Snapshot",
+        "Squeeze",
+        "StopGradient",
+    )
 )
 _CALLS = frozenset(("BatchFunction", "PartitionedCall", "StatefulPartitionedCall"))
 _LISTS = {"string": 1, "float32": 2, "int64": 3}
-_VARINT, _BYTES = 0, 2
+_LENGTH_DELIMITED = 2
+# A chain of nodes that hand a constant on is short; one in a damaged graph may be a ring.
+_MOST_HOPS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +56,9 @@ class Feature:
 def parsed_features(graph: GraphDef, tensor: str) -> tuple[Feature, ...] | None:
     """Return the features that the graph parses out of the Examples in a string tensor.
 
-    The tensor is followed through nodes that hand it on, and into the functions that it is passed to, to every
-    ``ParseExample``, ``ParseExampleV2`` and ``ParseSingleExample`` (``core/ops/parsing_ops.cc``).
+    The tensor is followed through nodes that hand it on, and into the functions that it is passed
+    to, to every ``ParseExample``, ``ParseExampleV2`` and ``ParseSingleExample``
+    (``core/ops/parsing_ops.cc``).
 
     Args:
         graph: the graph and its library of functions.
@@ -72,7 +84,8 @@ def encode_example(features: Mapping[bytes, np.ndarray[Any, Any]]) -> bytes:
     """Return the Example that holds these values, serialized (``core/example/feature.proto``).
 
     Args:
-        features: values by name, of element type float32, int64 or object (bytes); shapes do not travel.
+        features: values by name, of element type float32, int64 or object (bytes); shapes do
+            not travel.
 
     Returns:
         The same bytes for the same values, whatever the order of the names.
@@ -102,7 +115,7 @@ def _encode_feature(values: np.ndarray[Any, Any]) -> bytes:
 
 
 def _field(number: int, data: bytes) -> bytes:
-    return _varint(number << 3 | _BYTES) + _varint(len(data)) + data
+    return _varint(number << 3 | _LENGTH_DELIMITED) + _varint(len(data)) + data
 
 
 def _varint(value: int) -> bytes:
@@ -147,31 +160,43 @@ class _Scope:
         Raises:
             UnsupportedError: it is not constant; ``where`` is the node that wants it.
         """
-        node = self.body.nodes.get(_source(tensor)[0])
-        if node is None:
-            return self._argument(tensor, where)
-        if node.op == "Const":
-            return [bytes(value) for value in to_numpy(node.attr["value"].tensor).ravel().tolist()]
-        if node.op in _PASS_THROUGH:
-            return self.strings(node.input[0], where)
+        scope, name = self, _source(tensor)[0]
+        for _ in range(_MOST_HOPS):
+            node = scope.body.nodes.get(name)
+            if node is not None and node.op == "Const":
+                return _constant(node)
+            if node is not None and node.op in _PASS_THROUGH and node.input:
+                name = _source(node.input[0])[0]
+            elif node is None and name in scope.body.arguments and scope.around and scope.call:
+                name = _source(scope.call.input[scope.body.arguments.index(name)])[0]
+                scope = scope.around
+            else:
+                break
+        origin = name if node is None else f"{node.op} '{name}'"
         raise UnsupportedError(
-            f"{where.op} '{where.name}' takes the names of its features from {node.op} '{node.name}', not from a constant"
+            f"{where.op} '{where.name}' takes the names of its features from {origin}, "
+            "which is not a constant of the graph"
         )
 
-    def _argument(self, tensor: str, where: NodeDef) -> list[bytes]:
-        name = _source(tensor)[0]
-        if self.around is None or self.call is None or name not in self.body.arguments:
-            raise UnsupportedError(
-                f"{where.op} '{where.name}' takes the names of its features from '{tensor}', which is not in the graph"
-            )
-        position = self.body.arguments.index(name)
-        return self.around.strings(self.call.input[position], where)
+
+def _constant(node: NodeDef) -> list[bytes]:
+    values = to_numpy(_attr(node, "value").tensor)
+    if values.dtype != object:
+        raise DamagedModelError(
+            f"Const '{node.name}' names features, but holds {values.dtype.name}"
+        )
+    return [bytes(value) for value in values.ravel().tolist()]
+
+
+def _attr(node: NodeDef, name: str) -> AttrValue:
+    """Return an attr, empty if the node lacks it; plain indexing would add it to the model."""
+    return node.attr[name] if name in node.attr else schema.AttrValue()
 
 
 def _source(tensor: str) -> tuple[str, int]:
     """Return node and output of a reference: ``a``, ``a:1``, and in a function ``a:output:1``."""
     name, *rest = tensor.split(":")
-    return name, int(rest[-1]) if rest else 0
+    return name, int(rest[-1]) if rest and rest[-1].isdecimal() else 0
 
 
 def _parsers(graph: GraphDef, tensor: str) -> Iterator[tuple[_Scope, NodeDef]]:
@@ -196,7 +221,8 @@ def _parsers(graph: GraphDef, tensor: str) -> Iterator[tuple[_Scope, NodeDef]]:
                 if name not in bodies:
                     bodies[name] = _function_body(functions[name])
                 inner = _Scope(body=bodies[name], around=scope, call=node)
-                reached.append((inner, (inner.body.arguments[position], 0)))
+                if position < len(inner.body.arguments):
+                    reached.append((inner, (inner.body.arguments[position], 0)))
 
 
 def _any_parser(graph: GraphDef) -> bool:
@@ -205,7 +231,7 @@ def _any_parser(graph: GraphDef) -> bool:
 
 
 def _called(node: NodeDef, functions: Mapping[str, FunctionDef]) -> str | None:
-    name = node.attr["f"].func.name if node.op in _CALLS else node.op
+    name = _attr(node, "f").func.name if node.op in _CALLS else node.op
     return name if name in functions else None
 
 
@@ -214,18 +240,21 @@ def _function_body(function: FunctionDef) -> _Body:
     return _body(function.signature.name, arguments, function.node_def)
 
 
-def _body(name: str, arguments: tuple[str, ...], nodes: Any) -> _Body:
+def _body(name: str, arguments: tuple[str, ...], nodes: Iterable[NodeDef]) -> _Body:
     users: dict[tuple[str, int], list[tuple[NodeDef, int]]] = {}
+    named = {}
     for node in nodes:
+        named[node.name] = node
         for position, tensor in enumerate(node.input):
             if not tensor.startswith("^"):
                 users.setdefault(_source(tensor), []).append((node, position))
-    return _Body(name=name, arguments=arguments, nodes={n.name: n for n in nodes}, users=users)
+    return _Body(name=name, arguments=arguments, nodes=named, users=users)
 
 
 def _parse_example(scope: _Scope, node: NodeDef) -> Iterator[Feature]:
-    sparse, dense = len(node.attr["sparse_types"].list.type), len(node.attr["Tdense"].list.type)
-    names = [key for tensor in node.input[2 : 2 + sparse + dense] for key in scope.strings(tensor, node)]
+    sparse = len(_attr(node, "sparse_types").list.type)
+    end = 2 + sparse + len(_attr(node, "Tdense").list.type)
+    names = [key for tensor in node.input[2:end] for key in scope.strings(tensor, node)]
     yield from _features(node, "sparse_types", names[:sparse])
     yield from _dense_features(node, names[sparse:])
 
@@ -237,10 +266,9 @@ def _parse_example_v2(scope: _Scope, node: NodeDef) -> Iterator[Feature]:
     yield from _dense_features(node, dense)
 
 
-def _parse_single_example(scope: _Scope, node: NodeDef) -> Iterator[Feature]:
-    del scope  # this one has its keys in attrs
-    yield from _features(node, "sparse_types", list(node.attr["sparse_keys"].list.s))
-    yield from _dense_features(node, list(node.attr["dense_keys"].list.s))
+def _parse_single_example(_: _Scope, node: NodeDef) -> Iterator[Feature]:
+    yield from _features(node, "sparse_types", list(_attr(node, "sparse_keys").list.s))
+    yield from _dense_features(node, list(_attr(node, "dense_keys").list.s))
 
 
 _PARSERS = {
@@ -250,16 +278,28 @@ _PARSERS = {
 }
 
 
-def _features(node: NodeDef, types: str, names: list[bytes]) -> Iterator[Feature]:
+def _features(node: NodeDef, attr: str, names: list[bytes]) -> Iterator[Feature]:
     """Yield features of any length."""
-    for name, number in zip(names, node.attr[types].list.type, strict=True):
+    types = _attr(node, attr).list.type
+    _check_lengths(node, names, attr, types)
+    for name, number in zip(names, types, strict=True):
         yield Feature(name=name, dtype=dtype_name(number), shape=(None,))
 
 
 def _dense_features(node: NodeDef, names: list[bytes]) -> Iterator[Feature]:
-    types, shapes = node.attr["Tdense"].list.type, node.attr["dense_shapes"].list.shape
-    for name, number, shape in zip(names, types, shapes, strict=True):
-        known = shape_from_proto(shape)
+    types, shapes = _attr(node, "Tdense").list.type, _attr(node, "dense_shapes").list.shape
+    _check_lengths(node, names, "Tdense", types)
+    _check_lengths(node, names, "dense_shapes", shapes)
+    for name, number, proto in zip(names, types, shapes, strict=True):
+        shape = shape_from_proto(proto)
         yield Feature(
-            name=name, dtype=dtype_name(number), shape=(None,) if known is None else known
+            name=name, dtype=dtype_name(number), shape=(None,) if shape is None else shape
+        )
+
+
+def _check_lengths(node: NodeDef, names: list[bytes], attr: str, values: Sequence[Any]) -> None:
+    if len(names) != len(values):
+        raise DamagedModelError(
+            f"{node.op} '{node.name}' names {len(names)} features, "
+            f"but its attr '{attr}' lists {len(values)}"
         )

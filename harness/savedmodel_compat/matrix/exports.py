@@ -20,7 +20,7 @@ from savedmodel_compat.errors import (
 )
 from savedmodel_compat.matrix.judge import one_line
 from savedmodel_compat.matrix.models import Model, Recording, recorded_model
-from savedmodel_compat.runtimes.client import Export, Limits, Verdict, Worker, from_wire, to_wire
+from savedmodel_compat.runtimes.client import Export, Limits, Port, Verdict, Worker, from_wire, to_wire
 from savedmodel_compat.runtimes.worker import _frames
 
 if TYPE_CHECKING:
@@ -238,9 +238,9 @@ def _check_aliases(
     signature: str,
     side: str,
     recorded: Mapping[str, Any],
-    tensors: tuple[tuple[str, str], ...],
+    ports: tuple[Port, ...],
 ) -> None:
-    wanted = {alias for alias, _ in tensors}
+    wanted = {port.alias for port in ports}
     if set(recorded) != wanted:
         raise ExportError(
             f"{order.label}, signature '{signature}': recorded {side} {sorted(recorded)}, "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from savedmodel_compat.golden.compare import Difference, compare
@@ -11,6 +11,9 @@ from savedmodel_compat.matrix.causes import BY_ID, Explanation, explain
 from savedmodel_compat.matrix.cells import Cell, Detail, Outcome, Result, Stage
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from savedmodel_compat.matrix.attrs import IgnoredAttr
     from savedmodel_compat.matrix.models import Arrays
     from savedmodel_compat.runtimes.client import Answer, Failure, Verdict
 
@@ -256,6 +259,34 @@ def _compared(
         seconds=verdict.seconds.get("cell", 0.0),
         tensorflow_version=version,
         log=verdict.log[-_LOG:],
+    )
+
+
+def with_ignored(result: Result, ignored: Sequence[IgnoredAttr]) -> Result:
+    """Return the result of a cell whose consumer ignores attrs.
+
+    One that is not the default where the signature reaches makes it a failure; all others are notes.
+
+    Args:
+        result: of comparing the outputs.
+        ignored: what the consumer leaves out.
+    """
+    notes = result.notes + tuple(str(attr) for attr in ignored)
+    telling = [attr for attr in ignored if attr.default is False and attr.reached]
+    if not telling or result.outcome not in {Outcome.PASS, Outcome.FAIL}:
+        return replace(result, notes=notes)
+    first = telling[0]
+    detail = Detail(op=first.op, attr=first.attr, node=first.node, function=first.function)
+    explanation = Explanation(cause=BY_ID["attr-ignored"], detail=detail)
+    message = "; ".join([*(str(attr) for attr in telling), *([result.message] if result.message else [])])
+    return replace(
+        result,
+        outcome=Outcome.FAIL,
+        causes=("attr-ignored", *result.causes),
+        message=one_line(message),
+        detail=detail,
+        fix=explanation.fix,
+        notes=notes,
     )
 
 

@@ -5,19 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from savedmodel_compat import model as saved_models
 from savedmodel_compat.errors import DamagedModelError, UsageError
 from savedmodel_compat.matrix import inputs
+from savedmodel_compat.runtimes.client import Arrays, Port
 
 if TYPE_CHECKING:
     from savedmodel_compat.model import MetaGraph, SavedModel, Signature, TensorSpec
-
-Arrays = Mapping[str, np.ndarray[Any, Any]]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
@@ -33,16 +29,16 @@ class Case:
 
     Args:
         signature: its key.
-        inputs: alias and tensor name of each dense input.
-        outputs: alias and tensor name of each dense output.
+        inputs: its dense inputs.
+        outputs: its dense outputs.
         feeds: the sets of inputs; empty if none could be made.
         expected: the outputs that the producer recorded for each feed; None if it recorded none.
         why_no_feeds: why there are no feeds, in words.
     """
 
     signature: str
-    inputs: tuple[tuple[str, str], ...]
-    outputs: tuple[tuple[str, str], ...]
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
     feeds: tuple[Arrays, ...]
     expected: tuple[Arrays, ...] | None = None
     why_no_feeds: str | None = None
@@ -216,23 +212,24 @@ def _signatures(meta_graph: MetaGraph, wanted: str | None) -> list[tuple[str, Si
     return [(wanted, found[wanted])]
 
 
-def dense_tensors(specs: Mapping[str, TensorSpec]) -> tuple[tuple[str, str], ...]:
-    """Return alias and tensor name of each dense tensor; a composite one gives its components.
+def ports(specs: Mapping[str, TensorSpec]) -> tuple[Port, ...]:
+    """Return each dense tensor; a composite one gives its components.
 
     Args:
         specs: inputs or outputs of a signature.
     """
-    flat: list[tuple[str, str]] = []
-    for alias, spec in sorted(specs.items()):
-        flat += [(name, component.name) for name, component in inputs.components(alias, spec)]
-    return tuple(flat)
+    return tuple(
+        Port(name, dense.name, dense.dtype)
+        for alias, spec in sorted(specs.items())
+        for name, dense in inputs.components(alias, spec)
+    )
 
 
 def _recorded_case(signature: Signature, recording: Recording) -> Case:
     return Case(
         signature=signature.key,
-        inputs=dense_tensors(signature.inputs),
-        outputs=dense_tensors(signature.outputs),
+        inputs=ports(signature.inputs),
+        outputs=ports(signature.outputs),
         feeds=(recording.inputs,),
         expected=(recording.outputs,),
     )
@@ -244,8 +241,8 @@ def _generated_case(
     made = given.feeds(signature) if given else inputs.generate(signature, meta_graph, seed=seed)
     return Case(
         signature=signature.key,
-        inputs=dense_tensors(signature.inputs),
-        outputs=dense_tensors(signature.outputs),
+        inputs=ports(signature.inputs),
+        outputs=ports(signature.outputs),
         feeds=made.feeds,
         why_no_feeds=made.problem,
     )

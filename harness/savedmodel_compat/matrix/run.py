@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from packaging.version import Version
 
 from savedmodel_compat.errors import WorkerError
+from savedmodel_compat.matrix.attrs import IGNORED_SINCE, attrs_used, ignored_attrs, read_ops
 from savedmodel_compat.matrix.cells import Cell, Outcome, Result, Stage
 from savedmodel_compat.matrix.judge import (
     Policy,
@@ -17,6 +18,7 @@ from savedmodel_compat.matrix.judge import (
     judge,
     one_line,
     reference_of,
+    with_ignored,
 )
 from savedmodel_compat.matrix.pool import Chunk, execute
 from savedmodel_compat.runtimes.client import Limits, LoadAndRun, Verdict, Worker
@@ -95,6 +97,10 @@ class _Seen:
     version: str
 
 
+References = dict[tuple[str, tuple[str, ...], str], Reference]
+"""What is known of references, by model (path and digest), tag set and signature."""
+
+
 def run_matrix(
     models: Sequence[Model],
     consumers: Sequence[Consumer],
@@ -126,12 +132,63 @@ def run_matrix(
     return run.results(interrupted=False)
 
 
+def run_cells(
+    model: Model,
+    consumer: Consumer,
+    candidates: Sequence[Consumer],
+    options: Options,
+    *,
+    references: References,
+    worker_of: Callable[[Runtime, bool], Worker],
+) -> list[Result]:
+    """Run one model in one consumer, on workers that the caller keeps.
+
+    Args:
+        model: what to load.
+        consumer: where.
+        candidates: the consumers among which a reference is looked for, where nobody recorded one.
+        options: how.
+        references: those that are known; new ones are added.
+        worker_of: gives the worker of a runtime, native or not.
+
+    Returns:
+        One result a cell.
+    """
+
+    def execute_here(
+        groups: Sequence[Chunk[_Unit]], do: Callable[[Worker, _Unit], list[_Seen]]
+    ) -> Iterator[list[_Seen]]:
+        for group in groups:
+            for unit in group.units:
+                yield do(worker_of(group.runtime, group.native), unit)
+
+    search = _Run([model], candidates, options, lambda result: None, execute_here, references)
+    search.find_references()
+    run = _Run([model], [consumer], options, lambda result: None, execute_here, references)
+    run.without_runtime()
+    run.the_rest()
+    return run.results(interrupted=False)
+
+
 class Interrupted(Exception):  # noqa: N818 - it is no error of the harness
     """The user stopped the matrix; ``results`` is complete all the same."""
 
     def __init__(self, results: list[Result]) -> None:
         super().__init__("interrupted")
         self.results = results
+
+
+_Execute = Callable[
+    [Sequence[Chunk[_Unit]], Callable[[Worker, _Unit], list[_Seen]]], "Iterator[list[_Seen]]"
+]
+
+
+def _on_a_pool(jobs: int) -> _Execute:
+    return lambda groups, do: execute(groups, do, jobs=jobs)
+
+
+def _key(model: Model, case: Case) -> tuple[str, tuple[str, ...], str]:
+    return f"{model.path}@{model.sha256}", model.tags, case.signature
 
 
 class _Run:
@@ -143,19 +200,23 @@ class _Run:
         consumers: Sequence[Consumer],
         options: Options,
         on_result: OnResult,
+        execute_units: _Execute | None = None,
+        references: References | None = None,
     ) -> None:
+        self._execute_units = execute_units or _on_a_pool(options.jobs)
         self._models = models
         self._consumers = consumers
         self._options = options
         self._on_result = on_result
-        self._references: dict[tuple[int, str], Reference] = {}
+        self._references: References = {} if references is None else references
         self._found: dict[tuple[int, int], list[Result]] = {}
+        self._attrs_used: dict[int, frozenset[tuple[str, str]]] = {}
         self._undecided: list[_Seen] = []
         for model in models:
             for case in model.cases:
                 if case.expected is not None:
-                    key = (id(model), case.signature)
-                    self._references[key] = Reference(name="export", outputs=case.expected)
+                    known = Reference(name="export", outputs=case.expected)
+                    self._references[_key(model, case)] = known
 
     def without_runtime(self) -> None:
         """Report the cells of consumers that could not be made ready."""
@@ -212,7 +273,7 @@ class _Run:
         return frozenset(
             case.signature
             for case in model.cases
-            if case.feeds and (id(model), case.signature) not in self._references
+            if case.feeds and _key(model, case) not in self._references
         )
 
     def _execute(self, units: Sequence[_Unit]) -> Iterator[_Seen]:
@@ -228,7 +289,7 @@ class _Run:
             for (key, native), members in groups.items()
         ]
         limits = self._options.limits
-        for batch in execute(chunks, lambda worker, unit: _observe(worker, unit, limits), jobs=self._options.jobs):
+        for batch in self._execute_units(chunks, lambda worker, unit: _observe(worker, unit, limits)):
             yield from batch
 
     def _settle(self, seen: _Seen) -> None:
@@ -236,7 +297,7 @@ class _Run:
         case = seen.case
         if case is None or not seen.verdict.completed:
             return self._judge(seen)
-        key = (id(seen.unit.model), case.signature)
+        key = _key(seen.unit.model, case)
         if key not in self._references and seen.second is not None:
             made = reference_of(
                 seen.unit.consumer.release, seen.verdict, seen.second, self._options.policy
@@ -251,7 +312,7 @@ class _Run:
 
     def _judge(self, seen: _Seen) -> None:
         unit, case = seen.unit, seen.case
-        reference = self._references.get((id(unit.model), case.signature)) if case else None
+        reference = self._references.get(_key(unit.model, case)) if case else None
         cell = _cell(unit.model, unit.consumer, case)
         if case is not None and not case.feeds and seen.verdict.completed:
             result = Result(
@@ -265,7 +326,29 @@ class _Run:
             )
         else:
             result = judge(cell, seen.verdict, reference, self._options.policy, seen.version)
+        result = self._with_ignored_attrs(result, unit, case)
         self._report(unit, _with_notes(result, unit.model, seen))
+
+    def _with_ignored_attrs(self, result: Result, unit: _Unit, case: Case | None) -> Result:
+        """Fail a cell whose consumer drops an attr that means something, even if the values agree."""
+        runtime = unit.consumer.runtime
+        if case is None or runtime is None or result.stage in {None, Stage.LOAD}:
+            return result
+        if Version(runtime.release) < IGNORED_SINCE or not runtime.ops.is_file():
+            return result
+        used = self._attrs_used.get(id(unit.model))
+        if used is None:
+            used = self._attrs_used[id(unit.model)] = attrs_used(unit.model)
+        newest_first = sorted(self._consumers, key=lambda consumer: consumer.age, reverse=True)
+        others = [c.runtime.ops for c in newest_first if c.runtime and c.runtime.ops.is_file()]
+        found = ignored_attrs(
+            unit.model,
+            case,
+            used,
+            read_ops(runtime.ops),
+            [read_ops(path) for path in dict.fromkeys(others)],
+        )
+        return with_ignored(result, found)
 
     def _report(self, unit: _Unit, result: Result) -> None:
         self._found.setdefault((id(unit.model), id(unit.consumer)), []).append(result)

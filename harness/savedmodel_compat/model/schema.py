@@ -165,11 +165,31 @@ def _message(name: str) -> Any:
 
 
 if TYPE_CHECKING:
-    # The classes are made at run time; these names stand for them in annotations.
-    AssetFileDef = AttrValue = CollectionDef = FingerprintDef = FunctionDef = GraphDef = Any
-    FunctionDefLibrary = KernelDef = KernelList = MetaGraphDef = NameAttrList = NodeDef = Any
-    OpDef = OpList = SavedModel = SavedObject = SavedObjectGraph = SaverDef = SignatureDef = Any
-    StructuredValue = TensorInfo = TensorProto = TensorShapeProto = VersionDef = Any
+    # The classes are made at run time; these stand for them in annotations.
+    AssetFileDef = Any
+    AttrValue = Any
+    CollectionDef = Any
+    FingerprintDef = Any
+    FunctionDef = Any
+    FunctionDefLibrary = Any
+    GraphDef = Any
+    KernelDef = Any
+    KernelList = Any
+    MetaGraphDef = Any
+    NameAttrList = Any
+    NodeDef = Any
+    OpDef = Any
+    OpList = Any
+    SavedModel = Any
+    SavedObject = Any
+    SavedObjectGraph = Any
+    SaverDef = Any
+    SignatureDef = Any
+    StructuredValue = Any
+    TensorInfo = Any
+    TensorProto = Any
+    TensorShapeProto = Any
+    VersionDef = Any
 else:
     AssetFileDef = _message("AssetFileDef")
     AttrValue = _message("AttrValue")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import savedmodel_compat
 from savedmodel_compat.errors import InfrastructureError
-from savedmodel_compat.matrix.cells import count_outcomes
+from savedmodel_compat.matrix.cells import Outcome
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -31,15 +31,22 @@ def as_record(
         started: when the matrix was started, with its time zone.
         interrupted: whether the user stopped it.
     """
-    summary: dict[str, Any] = dict(count_outcomes(results))
+    return of_cells([as_cell(result) for result in results], started=started, interrupted=interrupted)
+
+
+def of_cells(
+    cells: list[dict[str, Any]], *, started: datetime, interrupted: bool = False
+) -> dict[str, Any]:
+    """Return the record made of cells that are records already; see `as_record`."""
+    outcomes = [cell["outcome"] for cell in cells]
     return {
         "schema": SCHEMA,
         "harness": savedmodel_compat.__version__,
         "started": started.isoformat(timespec="seconds"),
         "interrupted": interrupted,
-        "cells": [as_cell(result) for result in results],
-        "summary": summary,
-        "unclassified": sum(result.cause == "unclassified" for result in results),
+        "cells": cells,
+        "summary": {outcome.value: outcomes.count(outcome.value) for outcome in Outcome},
+        "unclassified": sum(cell["cause"] == "unclassified" for cell in cells),
     }
 
 

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from savedmodel_compat.matrix.causes import BY_ID
 from savedmodel_compat.matrix.cells import Outcome, Result, count_outcomes
+from savedmodel_compat.report.words import about
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -200,10 +201,7 @@ def _short(message: str) -> str:
 
 
 def _about(result: Result) -> str:
-    detail = result.detail
-    if detail.op and detail.attr:
-        return f" {detail.op}.{detail.attr}"
-    name = detail.op or detail.attr or detail.node
+    name = about(result)
     return f" {name}" if name else ""
 
 

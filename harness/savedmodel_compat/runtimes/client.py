@@ -118,6 +118,21 @@ class Verdict:
         return self.timed_out or self.signal is not None or self.status is not None
 
 
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A dense tensor of a signature.
+
+    Args:
+        alias: what a request calls it.
+        tensor: its name in the graph.
+        dtype: TensorFlow's name of its element type.
+    """
+
+    alias: str
+    tensor: str
+    dtype: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadAndRun:
     """One cell's work: load a MetaGraph and run one signature on some sets of inputs.
@@ -127,8 +142,8 @@ class LoadAndRun:
         tags: tag set of the MetaGraph.
         loader: ``c``, ``v1`` or ``v2``.
         signature: its key; None loads only.
-        inputs: alias and tensor name of each input.
-        outputs: alias and tensor name of each output; empty loads only.
+        inputs: of the signature.
+        outputs: of the signature; empty loads only.
         feeds: the sets of inputs.
     """
 
@@ -136,8 +151,8 @@ class LoadAndRun:
     tags: tuple[str, ...]
     loader: str
     signature: str | None = None
-    inputs: tuple[tuple[str, str], ...] = ()
-    outputs: tuple[tuple[str, str], ...] = ()
+    inputs: tuple[Port, ...] = ()
+    outputs: tuple[Port, ...] = ()
     feeds: Sequence[Arrays] = ()
 
 
@@ -152,23 +167,39 @@ class Export:
     seed: int
 
 
-def to_wire(name: str, array: np.ndarray[Any, Any]) -> _frames.Tensor:
-    """Return an array as it travels; see ``worker/_frames.py``."""
+def to_wire(
+    name: str, array: np.ndarray[Any, Any], dtype: str | None = None
+) -> _frames.Tensor:
+    """Return an array as it travels; see ``worker/_frames.py``.
+
+    Args:
+        name: its alias.
+        array: its values; strings as bytes, or as text that becomes UTF-8.
+        dtype: TensorFlow's name of the element type, where numpy has none of its own (``qint8`` is held as ``int8``); it
+            is not a cast.
+    """
     if array.dtype.kind in "SUO":
         items = [i if isinstance(i, bytes) else str(i).encode() for i in array.ravel()]
         return _frames.Tensor(name, "string", array.shape, _frames.pack_strings(items))
-    return _frames.Tensor(name, array.dtype.name, array.shape, array.tobytes())
+    held = dtype is not None and dtype_from_name(dtype).numpy == array.dtype
+    sent = dtype if dtype is not None and held else array.dtype.name
+    return _frames.Tensor(name, sent, array.shape, array.tobytes())
 
 
 def from_wire(tensor: _frames.Tensor) -> np.ndarray[Any, Any]:
-    """Return an array from its wire form; an element type without a numpy one becomes raw bytes."""
+    """Return an array from its wire form; elements that numpy cannot hold become void ones of their size."""
     count = int(np.prod(tensor.shape, dtype=np.int64))
     if tensor.dtype == "string":
         array = np.empty(count, dtype=object)
         array[:] = _frames.unpack_strings(tensor.data, count)
         return array.reshape(tensor.shape)
-    kind = dtype_from_name(tensor.dtype).numpy
+    kind = _numpy_of(tensor.dtype) or np.dtype(f"V{len(tensor.data) // max(count, 1)}")
     return np.frombuffer(tensor.data, dtype=kind).reshape(tensor.shape)
+
+
+def _numpy_of(dtype: str) -> np.dtype[Any] | None:
+    found = [known for known in DTYPES if known.name == dtype]
+    return found[0].numpy if found else None
 
 
 class Worker:
@@ -251,15 +282,19 @@ class Worker:
 
     def run(self, work: LoadAndRun, limits: Limits) -> Verdict:
         """Load, and run if there are feeds, in a forked child."""
-        tensors = [to_wire(alias, feed[alias]) for feed in work.feeds for alias, _ in work.inputs]
+        tensors = [
+            to_wire(port.alias, feed[port.alias], port.dtype)
+            for feed in work.feeds
+            for port in work.inputs
+        ]
         header = {
             "op": "run",
             "model": str(work.model),
             "tags": list(work.tags),
             "loader": work.loader,
             "signature": work.signature,
-            "inputs": [name for _, name in work.inputs],
-            "outputs": [list(pair) for pair in work.outputs],
+            "inputs": [port.tensor for port in work.inputs],
+            "outputs": [[port.alias, port.tensor] for port in work.outputs],
             "feeds": len(work.feeds),
         }
         return self._ask(header, tensors, limits)

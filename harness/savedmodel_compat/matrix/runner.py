@@ -1,0 +1,152 @@
+"""Cells on demand, one at a time: what the pytest plugin runs its items with.
+
+Workers, exports and references are kept from one cell to the next.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from savedmodel_compat.errors import SavedModelCompatError, UsageError
+from savedmodel_compat.matrix.exports import Order, export_model, find_exporter
+from savedmodel_compat.matrix.models import Model, load_models
+from savedmodel_compat.matrix.run import Consumer, References, run_cells
+from savedmodel_compat.matrix.session import EXPORT_LIMITS, Session, Where
+from savedmodel_compat.runtimes import venv
+from savedmodel_compat.runtimes.client import Worker
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from savedmodel_compat.matrix.cells import Result
+    from savedmodel_compat.runtimes.base import Runtime
+
+# A worker that waits holds the memory of a loaded TensorFlow: 50 to 100 MB for a native one, 0.2 to 0.6 GB for a
+# Python one.
+_MOST_WORKERS = 6
+
+
+class Runner:
+    """Exports models and runs cells.
+
+    Use as a context manager, from one thread.
+
+    Args:
+        session: pins, options and configuration.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._workers: OrderedDict[tuple[Path, bool], Worker] = OrderedDict()
+        self._consumers: dict[Where, list[Consumer]] = {}
+        self._models: dict[object, Model] = {}
+        self._references: References = {}
+
+    def __enter__(self) -> Runner:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End all workers."""
+        self.close()
+
+    def close(self) -> None:
+        """End all workers."""
+        while self._workers:
+            self._workers.popitem()[1].close()
+
+    def consumers(self, where: Where) -> list[Consumer]:
+        """Return the consumers of ``where``, made ready once."""
+        if where not in self._consumers:
+            self._consumers[where] = self._session.consumers(where)
+        return self._consumers[where]
+
+    def export(self, exporter: str, *, producer: str, strip: bool, seed: int = 0) -> Model:
+        """Export, or take what the cache has.
+
+        Args:
+            exporter: ``FILE.py::function`` or a registered name.
+            producer: a pinned release.
+            strip: whether default-valued attrs are stripped.
+            seed: of weights and inputs.
+
+        Raises:
+            UnsupportedError: the producer does not have what the exporter needs.
+            InterpreterNotFoundError: no CPython for the producer.
+            ExportError: the exporter failed.
+        """
+        found = find_exporter(exporter, self._session.configuration)
+        order = Order(exporter=found, producer=producer, strip=strip, seed=seed)
+        if order not in self._models:
+            runtime = venv.make_ready(self._session.table.get(producer))
+            worker = self._worker(runtime, native=False)
+            self._models[order] = export_model(worker, runtime, order, EXPORT_LIMITS)
+        return self._models[order]
+
+    def load(self, path: Path, *, tags: tuple[str, ...] | None = None, seed: int = 0) -> Model:
+        """Read a model that is there."""
+        key = (path, tags, seed)
+        if key not in self._models:
+            [self._models[key]] = load_models([path], tags=tags, seed=seed)
+        return self._models[key]
+
+    def run(
+        self,
+        model: Model,
+        consumer: Consumer,
+        *,
+        candidates: list[Consumer],
+        signature: str | None = None,
+    ) -> list[Result]:
+        """Run a model in one consumer.
+
+        Args:
+            model: what to load.
+            consumer: where.
+            candidates: where a reference is looked for, if none was recorded.
+            signature: the only one to run; None runs all.
+        """
+        return run_cells(
+            _only(model, signature),
+            consumer,
+            candidates,
+            self._session.options,
+            references=self._references,
+            worker_of=lambda runtime, native: self._worker(runtime, native=native),
+        )
+
+    def _worker(self, runtime: Runtime, *, native: bool) -> Worker:
+        key = (runtime.folder, native)
+        if key not in self._workers:
+            while len(self._workers) >= _MOST_WORKERS:
+                self._workers.popitem(last=False)[1].close()
+            self._workers[key] = Worker(runtime, native=native)
+        self._workers.move_to_end(key)
+        return self._workers[key]
+
+
+def _only(model: Model, signature: str | None) -> Model:
+    if signature is None:
+        return model
+    cases = tuple(case for case in model.cases if case.signature == signature)
+    if not cases and model.meta_graph is not None:
+        raise UsageError(
+            f"{model.name} has no signature '{signature}'; it has {[c.signature for c in model.cases]}"
+        )
+    return replace(model, cases=cases)
+
+
+def one_of(consumers: list[Consumer], release: str, loader: str) -> Consumer:
+    """Return the consumer of a release and loader."""
+    for consumer in consumers:
+        if (consumer.release, consumer.loader) == (release, loader):
+            return consumer
+    raise SavedModelCompatError(f"{release} with loader {loader} is not among the consumers")

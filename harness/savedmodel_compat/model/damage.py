@@ -1,0 +1,111 @@
+"""Saying what the bytes are that should be a SavedModel and are not."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from google.protobuf.message import DecodeError
+
+from savedmodel_compat.model import schema
+
+if TYPE_CHECKING:
+    from typing import Any
+
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+
+_STARTS = (
+    (LFS_POINTER, "a Git LFS pointer: the file itself was not fetched (git lfs pull fetches it)"),
+    (b"\x89HDF\r\n", "an HDF5 file, such as Keras writes"),
+    (b"PK\x03\x04", "a zip archive"),
+    (b"\x1f\x8b", "compressed with gzip"),
+    (b"TFL3", "a TensorFlow Lite model"),
+    (b"<", "an XML or HTML page, likely that of a failed download"),
+)
+_TEXTS = (
+    (r"item\s*\{", "a label map of the Object Detection API"),
+    (r"node\s*\{", "a GraphDef in text form, not a SavedModel"),
+    (r"(meta_info_def|graph_def)\s*\{", "a single MetaGraphDef in text form, not a SavedModel"),
+    (r"model_checkpoint_path\s*:", "the state file of a checkpoint"),
+    (r"(saved_model_schema_version\s*:|meta_graphs\s*\{)", "a SavedModel in text form"),
+)
+_OP = re.compile(r"[A-Za-z_][\w>.]*\Z")
+_VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
+
+
+def recognise(data: bytes) -> str | None:
+    """Return what a file is that is no SavedModel, in words that follow "it is"; None if that cannot be told.
+
+    Args:
+        data: its content.
+    """
+    if not data.strip(b" \t\r\n"):
+        return "empty"
+    if not data.strip(b"\0"):
+        return f"{len(data)} zero bytes, as a copy that was broken off leaves"
+    start = data.lstrip(b" \t\r\n")[:4096]
+    for magic, words in _STARTS:
+        if start.startswith(magic):
+            return words
+    text = re.sub(r"\A(\s*#[^\n]*\n)*\s*", "", start.decode("utf-8", "replace"))
+    for pattern, words in _TEXTS:
+        if re.match(pattern, text):
+            return words
+    return _as_graph(data)
+
+
+def cut_short(data: bytes) -> str | None:
+    """Return how many bytes of a SavedModel's last field are missing, in words; None if it is whole, or none.
+
+    Args:
+        data: the content of a ``saved_model.pb``.
+    """
+    at = 0
+    while at < len(data):
+        start = at
+        tag, at = _varint(data, at)
+        number, wire = tag >> 3, tag & 7
+        if number not in (1, 2) or wire not in (_VARINT, _LENGTH):
+            return None
+        length, at = _varint(data, at)
+        if wire == _LENGTH:
+            at += length
+        if at > len(data):
+            return f"cut short: the field that starts at byte {start} ends at byte {at}, but the file has {len(data)}"
+    return None
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    for index in range(at, min(at + 10, len(data))):
+        value |= (data[index] & 0x7F) << shift
+        shift += 7
+        if data[index] < 0x80:
+            return value, index + 1
+    return value, len(data) + 1
+
+
+def _as_graph(data: bytes) -> str | None:
+    """Recognise the two messages that are commonly renamed to saved_model.pb. Theirs starts with field 1, of bytes."""
+    if data[:1] != b"\x0a":
+        return None
+    graph = _parsed(schema.GraphDef, data)
+    if graph is not None and graph.node and all(_plausible(node) for node in graph.node[:100]):
+        return (
+            f"a frozen GraphDef of {len(graph.node)} nodes, not a SavedModel (it has no signatures)"
+        )
+    meta_graph = _parsed(schema.MetaGraphDef, data)
+    if meta_graph is not None and any(_plausible(n) for n in meta_graph.graph_def.node[:1]):
+        return "a single MetaGraphDef, such as a checkpoint's .meta file, not a SavedModel"
+    return None
+
+
+def _plausible(node: schema.NodeDef) -> bool:
+    return bool(node.name) and _OP.match(node.op) is not None
+
+
+def _parsed(message: Any, data: bytes) -> Any | None:
+    try:
+        return message.FromString(data)
+    except DecodeError:
+        return None

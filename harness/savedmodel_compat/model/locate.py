@@ -1,0 +1,155 @@
+"""Finding the SavedModel that a path means, and saying what is there instead if there is none."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from savedmodel_compat.errors import NotASavedModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# The first that exists is read, as cc/saved_model/reader.cc does.
+FILE_NAMES = ("saved_model.pb", "saved_model.pbtxt")
+_INT64 = 2**63
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+")
+_KINDS = (
+    (re.compile(r"saved_model\.cpb$"), "a chunked SavedModel, which no open-source loader reads"),
+    (re.compile(r"\.keras$"), "a Keras 3 archive"),
+    (re.compile(r"\.(h5|hdf5)$"), "Keras weights or a Keras model in HDF5"),
+    (re.compile(r"\.tflite$"), "a TensorFlow Lite model"),
+    (re.compile(r"\.onnx$"), "an ONNX model"),
+    (re.compile(r"\.meta$"), "a MetaGraph of a v1 checkpoint"),
+    (re.compile(r"^checkpoint$|\.ckpt|\.index$|\.data-\d+-of-\d+$"), "a checkpoint"),
+    (re.compile(r"\.pb(txt)?$"), "a protocol buffer, likely a frozen graph"),
+    (re.compile(r"\.(tar|tgz|tar\.gz|zip)$"), "an archive"),
+)
+_HINTS = {
+    "an archive": "unpack the archive and name the folder that holds saved_model.pb",
+    "a Keras 3 archive": "write a SavedModel of it with model.export(FOLDER)",
+    "Keras weights or a Keras model in HDF5": "load it with Keras and write a SavedModel with model.export(FOLDER)",
+}
+_SHOWN = 5
+
+
+def locate(path: Path | str) -> Path:
+    """Return the folder of the SavedModel that a path means.
+
+    Args:
+        path: a folder that holds ``saved_model.pb`` or ``saved_model.pbtxt``, or a base folder of TensorFlow Serving, of whose
+            version folders the one with the highest number is taken, as Serving does
+            (``sources/storage_path/file_system_storage_path_source.cc``).
+
+    Raises:
+        NotASavedModelError: it is neither; the text says what is there.
+    """
+    folder = Path(path)
+    try:
+        _check_folder(folder, str(path))
+        if model_file(folder):
+            return folder
+        return _served_version(folder)
+    except OSError as error:
+        raise NotASavedModelError(f"{folder} cannot be read: {error.strerror}") from error
+
+
+def model_file(folder: Path) -> Path | None:
+    """Return the file of a folder that a loader would read as the model; None if there is none."""
+    return next((folder / name for name in FILE_NAMES if _is_file(folder / name)), None)
+
+
+def _is_file(path: Path) -> bool:
+    # A link that leads nowhere is a model whose file is lost, not a folder without one.
+    return path.is_file() or (path.is_symlink() and not path.exists())
+
+
+def _check_folder(folder: Path, given: str) -> None:
+    if folder.is_dir():
+        return
+    if folder.is_file():
+        raise _file_error(folder)
+    scheme = _SCHEME.match(given)
+    if scheme:
+        raise NotASavedModelError(
+            f"{given} is a URI; only folders of this machine are read, not {scheme[1]}://",
+            hint="copy the model here and name its folder",
+        )
+    raise NotASavedModelError(f"there is no folder {folder}", hint="check the path")
+
+
+def _file_error(file: Path) -> NotASavedModelError:
+    if file.name in FILE_NAMES:
+        return NotASavedModelError(
+            f"{file} is the file of a SavedModel; its folder is what loads",
+            hint=f"name the folder: {file.parent}",
+        )
+    kind = _kind(file.name)
+    found = kind or "a file"
+    return NotASavedModelError(
+        f"{file} is {found}, no SavedModel: that is a folder with saved_model.pb or saved_model.pbtxt in it",
+        hint=_HINTS.get(found),
+    )
+
+
+def _served_version(base: Path) -> Path:
+    children = sorted(base.iterdir())
+    versions = [(int(c.name), c) for c in children if _is_version(c)]
+    if not any(model_file(child) for _, child in versions):
+        raise _no_model_error(base, children)
+    highest = max(number for number, _ in versions)
+    served = [child for number, child in versions if number == highest]
+    if len(served) > 1:
+        names = " and ".join(child.name for child in served)
+        raise NotASavedModelError(
+            f"{base} holds version {highest} twice, as {names}; which one is served is left to chance",
+            hint=f"name one of them: {served[0]}",
+        )
+    if model_file(served[0]) is None:
+        others = [child.name for _, child in versions if model_file(child)]
+        raise NotASavedModelError(
+            f"{base} is a base folder whose highest version, {served[0].name}, holds no SavedModel: it is what TensorFlow Serving"
+            f" would try to load. These versions hold one: {_some(others)}",
+            hint=f"name the version: {base / others[-1]}",
+        )
+    return served[0]
+
+
+def _is_version(folder: Path) -> bool:
+    name = folder.name
+    return name.isascii() and name.isdigit() and int(name) < _INT64 and folder.is_dir()
+
+
+def _no_model_error(folder: Path, children: Sequence[Path]) -> NotASavedModelError:
+    wanted = f"{folder} holds neither saved_model.pb nor saved_model.pbtxt"
+    if not children:
+        return NotASavedModelError(f"{wanted}: it is empty", hint="check that the export finished")
+    models = [child for child in children if child.is_dir() and model_file(child)]
+    if models:
+        return NotASavedModelError(
+            f"{wanted}; it holds {len(models)} folders with a SavedModel: {_some([m.name for m in models])}",
+            hint=f"name one of them: {models[0]}",
+        )
+    kinds = {kind: child.name for child in reversed(children) if (kind := _kind(child.name))}
+    if kinds:
+        found = ", ".join(f"{name} ({kind})" for kind, name in reversed(kinds.items()))
+        return NotASavedModelError(
+            f"{wanted}; it holds {found}", hint=_HINTS.get(next(reversed(kinds)))
+        )
+    if (folder / "variables").is_dir():
+        return NotASavedModelError(
+            f"{wanted}, but variables/: the model's file is lost, or was never written (it is written last)",
+            hint="export or copy the model again",
+        )
+    return NotASavedModelError(f"{wanted}; it holds {_some([child.name for child in children])}")
+
+
+def _kind(name: str) -> str | None:
+    return next((kind for pattern, kind in _KINDS if pattern.search(name)), None)
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_SHOWN])
+    return shown if len(names) <= _SHOWN else f"{shown} and {len(names) - _SHOWN} more"

@@ -1,0 +1,140 @@
+"""From the bytes of ``saved_model.pb`` or ``saved_model.pbtxt`` to its message."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from google.protobuf.message import DecodeError
+
+from savedmodel_compat.errors import DamagedModelError
+from savedmodel_compat.model import damage, schema
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# What a protocol buffer can be at most; beyond it no loader reads it either.
+SIZE_LIMIT = 2**31 - 1
+_NO_FIELD = "has no field named"
+_NO_VALUE = re.compile(r'Enum type "([\w.]+)" has no value named (\w+)')
+_AGAIN = "export or copy the model again"
+
+
+def read_bytes(file: Path) -> bytes:
+    """Return the content of a model's file.
+
+    Raises:
+        DamagedModelError: it is larger than a protocol buffer can be, or cannot be read.
+    """
+    try:
+        size = file.stat().st_size
+        if size <= SIZE_LIMIT:
+            return file.read_bytes()
+    except OSError as error:
+        raise DamagedModelError(f"{file} cannot be read: {error.strerror}") from error
+    raise DamagedModelError(
+        f"{file} has {size} bytes; a protocol buffer has at most {SIZE_LIMIT}, so no loader reads it",
+        hint="keep large values in variables, not in constants of the graph",
+    )
+
+
+def parse_binary(data: bytes, file: Path) -> schema.SavedModel:
+    """Return the SavedModel that a ``saved_model.pb`` holds.
+
+    Args:
+        data: its content.
+        file: named in errors.
+
+    Raises:
+        DamagedModelError: it does not parse, or is something else.
+    """
+    # Field 1 of a SavedModel is a number. A first field 1 of bytes is another message, though it may parse as this one.
+    if data.startswith(b"\x0a"):
+        raise _damaged(file, data, "does not start as one")
+    try:
+        model = schema.SavedModel.FromString(data)
+    except DecodeError as error:
+        raise _damaged(file, data, str(error)) from error
+    if not model.meta_graphs:
+        raise _damaged(file, data, "it parses, but holds no MetaGraph")
+    return model
+
+
+def parse_text(data: bytes, file: Path) -> tuple[schema.SavedModel, tuple[str, ...]]:
+    """Return the SavedModel that a ``saved_model.pbtxt`` holds, and what had to be left out of it, in words.
+
+    Fields and enum values that a newer TensorFlow added are left out: the text form, unlike the binary one, cannot keep them.
+
+    Args:
+        data: its content.
+        file: named in errors.
+
+    Raises:
+        DamagedModelError: it does not parse, or is something else.
+    """
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise _damaged(file, data, f"it is no UTF-8 text at byte {error.start}") from error
+    if "\0" in text:
+        raise _damaged(file, data, "it holds zero bytes, so it is no text")
+    model, notes = _parse_leniently(text, file)
+    if not model.meta_graphs:
+        raise _damaged(file, data, "it parses, but holds no MetaGraph")
+    return model, notes
+
+
+def _parse_leniently(text: str, file: Path) -> tuple[schema.SavedModel, tuple[str, ...]]:
+    from google.protobuf import text_format
+
+    notes: list[str] = []
+    lenient = False
+    while True:
+        try:
+            model = text_format.Parse(
+                text, schema.SavedModel(), allow_unknown_field=lenient, descriptor_pool=schema.POOL
+            )
+        except text_format.ParseError as error:
+            value = _NO_VALUE.search(str(error))
+            if value:
+                text = _without_value(text, value, error, file)
+                notes.append(
+                    f"{value[2]} is no value of {value[1]} that is known here; it was read as 0"
+                )
+            elif _NO_FIELD in str(error) and not lenient:
+                lenient = True
+                notes.append(f"fields that are not known here were left out; the first: {error}")
+            else:
+                raise _damaged(file, text.encode(), _at_line(error)) from error
+        else:
+            return model, tuple(notes)
+
+
+def _without_value(text: str, value: re.Match[str], error: Exception, file: Path) -> str:
+    """Put the number 0 for an unknown value of an enum, wherever it stands outside a string."""
+    text, count = re.subn(rf"(?m)^([^\"'#\n]*?[:,\[]\s*){re.escape(value[2])}\b", r"\g<1>0", text)
+    if not count:
+        raise _damaged(file, text.encode(), _at_line(error)) from error
+    return text
+
+
+def _at_line(error: Exception) -> str:
+    position, _, words = str(error).partition(" : ")
+    line, _, column = position.partition(":")
+    return f"line {line}, column {column}: {words}" if column.isdigit() else str(error)
+
+
+def _damaged(file: Path, data: bytes, why: str) -> DamagedModelError:
+    found = damage.recognise(data)
+    if found is None and file.suffix == ".pb":
+        found = damage.cut_short(data)
+    if found == "a SavedModel in text form":
+        if file.suffix == ".pb":
+            return DamagedModelError(
+                f"{file} is {found}", hint=f"rename it to {file.with_suffix('.pbtxt').name}"
+            )
+        found = None
+    words = f"it is {found}" if found else why
+    return DamagedModelError(
+        f"{file} ({len(data)} bytes) does not parse as a SavedModel: {words}", hint=_AGAIN
+    )
