@@ -220,6 +220,13 @@ def test_a_cache_that_cannot_be_written_names_the_variable(cache: Cache) -> None
     assert VARIABLE in str(caught.value.hint)
 
 
+def test_a_cache_in_a_file_names_the_variable(tmp_path: Path) -> None:
+    """A root that cannot become a folder is told like one that cannot be written."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InfrastructureError, match="cannot be written"):
+        Cache(root=tmp_path / "file" / "cache").get("kind/name", put)
+
+
 def test_removing_tells_what_was_freed(cache: Cache) -> None:
     """The entry is gone, and asking again frees nothing."""
     cache.get("kind/name", put)

@@ -25,6 +25,7 @@ VARIABLE = "SAVEDMODEL_COMPAT_CACHE"
 """The environment variable that moves the cache."""
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_REFUSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST})
 _TEMPORARIES = "tmp"
 _LOCKS = "locks"
 
@@ -127,22 +128,29 @@ class Cache:
         return size
 
     def _lock(self, name: str, timeout: float = -1) -> FileLock:
-        folder = self.root / _LOCKS
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = self._folder(_LOCKS)
         return FileLock(folder / f"{_flat(name)}.lock", timeout=timeout)
 
     def _temporary(self, name: str) -> Path:
-        folder = self.root / _TEMPORARIES
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = self._folder(_TEMPORARIES)
         temporary = Path(tempfile.mkdtemp(prefix=f"{_flat(name)}@", dir=folder))
         # mkdtemp keeps others out, but a container's ordinary user has to read what is in it.
         temporary.chmod(0o755)
         return temporary
 
+    def _folder(self, name: str) -> Path:
+        folder = self.root / name
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            if error.errno in _REFUSED:
+                raise _not_writable(self.root, error) from error
+            raise
+        return folder
+
     def _sweep(self, held: str) -> None:
         """Remove the temporaries of builders that died: those whose lock nobody holds."""
-        folder = self.root / _TEMPORARIES
-        for temporary in folder.iterdir() if folder.is_dir() else ():
+        for temporary in self._folder(_TEMPORARIES).iterdir():
             name = temporary.name.rpartition("@")[0]
             if name == _flat(held):
                 shutil.rmtree(temporary, ignore_errors=True)
@@ -169,7 +177,7 @@ class Cache:
         except OSError as error:
             if error.errno in _FULL:
                 raise _no_space(self.root, entry, needs) from error
-            if isinstance(error, PermissionError) and self._holds(error.filename):
+            if error.errno in _REFUSED and self._holds(error.filename):
                 raise _not_writable(self.root, error) from error
             raise
 
@@ -189,7 +197,7 @@ def _no_space(root: Path, entry: Path, needs: int | None) -> InfrastructureError
     )
 
 
-def _not_writable(root: Path, error: PermissionError) -> InfrastructureError:
+def _not_writable(root: Path, error: OSError) -> InfrastructureError:
     return InfrastructureError(
         f"the cache at {root} cannot be written: {error.strerror}: {error.filename}",
         hint=f"set {VARIABLE} to a folder of your own",

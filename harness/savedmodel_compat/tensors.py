@@ -26,9 +26,10 @@ class DType:
         number: its number in the enum; a reference type is its element type's plus 100.
         name: what Python calls it, such as ``float32`` or ``float32_ref``.
         enum_name: what the enum calls it, such as ``DT_FLOAT``.
-        array_name: the type of a numpy array that holds it, by name; None if numpy cannot hold it. The
-            quantised integers are held as plain ones, strings as objects.
-        field: the repeated field of a TensorProto that lists its values one by one; None if there is none.
+        array_name: the type of a numpy array that holds it, by name; None if numpy cannot hold it.
+            The quantised integers are held as plain ones, strings as objects.
+        field: the repeated field of a TensorProto that lists its values one by one; None if there
+            is none.
     """
 
     number: int
@@ -44,7 +45,7 @@ class DType:
 
     @property
     def numpy(self) -> np.dtype[Any] | None:
-        """The numpy type of an array of it; None if there is none, or this ml_dtypes is too old to have it."""
+        """The numpy type of its arrays; None if there is none, or this ml_dtypes is too old."""
         import numpy as np
 
         if self.array_name is None:
@@ -57,9 +58,10 @@ class DType:
         return None if extension is None else np.dtype(extension)
 
 
+# All other names are ml_dtypes'.
 _PLAIN = frozenset(
-    "float16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool complex64 complex128 object".split()
-)
+    ("float16", "float32", "float64", "complex64", "complex128", "bool", "object")
+) | frozenset(("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"))
 
 
 def _dtype(
@@ -128,7 +130,7 @@ _BY_NUMBER = MappingProxyType({dtype.number: dtype for dtype in DTYPES})
 _BY_NAME = MappingProxyType({dtype.name: dtype for dtype in DTYPES})
 _ALIASES = MappingProxyType({"half": "float16", "float": "float32", "double": "float64"})
 _BY_ARRAY = MappingProxyType(
-    {d.array_name: d for d in reversed(_VALUES) if not d.name.startswith(("q", "quint"))}
+    {dtype.array_name: dtype for dtype in _VALUES if not dtype.name.startswith("q")}
 )
 
 
@@ -147,7 +149,7 @@ def dtype_from_enum(number: int) -> DType:
 
 
 def dtype_from_name(name: str) -> DType:
-    """Return the type that TensorFlow's Python calls so; ``half``, ``float`` and ``double`` are understood.
+    """Return the type that TensorFlow's Python calls so; ``half``, ``float``, ``double`` are known.
 
     Raises:
         UnsupportedError: no known release has such a type.
@@ -167,16 +169,17 @@ def dtype_name(number: int) -> str:
 
 
 def shape_from_proto(shape: TensorShapeProto) -> tuple[int | None, ...] | None:
-    """Return a shape: None for an unknown rank, ``()`` for a scalar, None for an unknown dimension."""
+    """Return a shape: None for an unknown rank, ``()`` for a scalar; None in it is any size."""
     if shape.unknown_rank:
         return None
     return tuple(None if dim.size < 0 else int(dim.size) for dim in shape.dim)
 
 
 def to_numpy(tensor: TensorProto, *, limit: int = LIMIT) -> np.ndarray[Any, Any]:
-    """Return the array that a TensorProto holds, as ``Tensor::FromProto`` (``core/framework/tensor.cc``) reads it.
+    """Return what a TensorProto holds: ``Tensor::FromProto`` in ``core/framework/tensor.cc``.
 
-    The values stand in ``tensor_content`` or one by one in a typed field; of too few, the last one is repeated.
+    The values stand in ``tensor_content`` or one by one in a typed field; of too few, the last one
+    is repeated.
 
     Args:
         tensor: the message.
@@ -189,8 +192,6 @@ def to_numpy(tensor: TensorProto, *, limit: int = LIMIT) -> np.ndarray[Any, Any]
         UnsupportedError: numpy cannot hold the type, or the array is larger than the limit.
         DamagedModelError: the sizes do not fit together.
     """
-    import numpy as np
-
     dtype = dtype_from_enum(tensor.dtype)
     kind = dtype.numpy
     if kind is None:
@@ -199,18 +200,11 @@ def to_numpy(tensor: TensorProto, *, limit: int = LIMIT) -> np.ndarray[Any, Any]
     count = math.prod(shape)
     if count * kind.itemsize > limit:
         raise UnsupportedError(
-            f"a {dtype.name} tensor of shape {list(shape)} takes {count * kind.itemsize} bytes; the limit is {limit}"
+            f"{_named(dtype, shape)} takes {count * kind.itemsize} bytes; the limit is {limit}"
         )
     if tensor.tensor_content:
         return _from_content(tensor.tensor_content, dtype, kind, shape)
-    values = _listed(tensor, dtype, kind)
-    if len(values) > count:
-        raise DamagedModelError(
-            f"a {dtype.name} tensor of shape {list(shape)} holds {count} values, but {dtype.field} lists {len(values)}"
-        )
-    array = np.full(count, values[-1] if len(values) else _zero(kind), dtype=kind)
-    array[: len(values)] = values
-    return array.reshape(shape)
+    return _repeated(_listed(tensor, dtype, kind), dtype, shape)
 
 
 def from_numpy(array: np.ndarray[Any, Any], *, dtype: DType | None = None) -> TensorProto:
@@ -218,7 +212,8 @@ def from_numpy(array: np.ndarray[Any, Any], *, dtype: DType | None = None) -> Te
 
     Args:
         array: the values; text is encoded as UTF-8.
-        dtype: the type to declare; None takes the one that the array has. It is needed for quantised integers.
+        dtype: the type to declare; None takes the one that the array has. It is needed for
+            quantised integers.
 
     Raises:
         UnsupportedError: TensorFlow has no such type, or the array is not of the given one.
@@ -238,6 +233,10 @@ def from_numpy(array: np.ndarray[Any, Any], *, dtype: DType | None = None) -> Te
     return tensor
 
 
+def _named(dtype: DType, shape: tuple[int, ...]) -> str:
+    return f"a {dtype.name} tensor of shape {list(shape)}"
+
+
 def _known_shape(shape: TensorShapeProto, dtype: DType) -> tuple[int, ...]:
     known = shape_from_proto(shape)
     if known is None or None in known:
@@ -251,12 +250,12 @@ def _from_content(
 ) -> np.ndarray[Any, Any]:
     import numpy as np
 
-    if kind == object:
+    if dtype.array_name == "object":
         raise UnsupportedError("a string tensor in tensor_content has no documented form")
     wanted = math.prod(shape) * kind.itemsize
     if len(content) != wanted:
         raise DamagedModelError(
-            f"a {dtype.name} tensor of shape {list(shape)} takes {wanted} bytes, but tensor_content has {len(content)}"
+            f"{_named(dtype, shape)} takes {wanted} bytes, but tensor_content has {len(content)}"
         )
     flat = np.frombuffer(content, dtype=kind.newbyteorder("<") if _is_plain(kind) else kind)
     return flat.astype(kind).reshape(shape)
@@ -287,8 +286,21 @@ def _listed(tensor: TensorProto, dtype: DType, kind: np.dtype[Any]) -> np.ndarra
     return np.array(values, dtype=kind)
 
 
-def _zero(kind: np.dtype[Any]) -> object:
-    return b"" if kind == object else 0
+def _repeated(
+    values: np.ndarray[Any, Any], dtype: DType, shape: tuple[int, ...]
+) -> np.ndarray[Any, Any]:
+    """Return as many values as the shape has; the last one fills up, and zeros if there is none."""
+    import numpy as np
+
+    count = math.prod(shape)
+    if len(values) > count:
+        raise DamagedModelError(
+            f"{_named(dtype, shape)} holds {count} values, but {dtype.field} lists {len(values)}"
+        )
+    zero = b"" if dtype.array_name == "object" else 0
+    array = np.full(count, values[-1] if len(values) else zero, dtype=values.dtype)
+    array[: len(values)] = values
+    return array.reshape(shape)
 
 
 def _is_plain(kind: np.dtype[Any]) -> bool:

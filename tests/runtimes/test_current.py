@@ -59,7 +59,8 @@ def test_a_build_without_the_c_api_keeps_the_python_loaders(install: Install) ->
     """Some builds export it from nowhere that is known."""
     install("tensorflow", "2.15.1")
     runtime = current.make_ready()
-    assert (runtime.libraries, runtime.loaders) == ((), {"v1", "v2"})
+    assert runtime.libraries == ()
+    assert runtime.loaders == {"v1", "v2"}
 
 
 def test_the_package_with_the_libraries_is_preferred(install: Install) -> None:

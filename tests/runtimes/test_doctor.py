@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -75,7 +76,7 @@ def test_a_disk_is_judged_by_what_is_free(
         def __init__(self, _: object) -> None:
             self.free = free
 
-    monkeypatch.setattr(doctor.shutil, "disk_usage", Usage)
+    monkeypatch.setattr(shutil, "disk_usage", Usage)
     check = checks()["cache"]
     assert check.verdict is verdict
     assert (check.hint is None) == (verdict is Verdict.OK)

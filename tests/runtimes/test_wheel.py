@@ -52,7 +52,7 @@ def wheel_of_nothing(make_wheel: Callable[..., Path], offline: Path) -> Path:
 
 def version_of(runtime: Runtime) -> str:
     """Load the libraries in a process of their own and ask which release they are."""
-    command = (runtime.python, "-I", "-c", VERSION, *runtime.libraries)
+    command = [str(runtime.python), "-I", "-c", VERSION, *map(str, runtime.libraries)]
     environment = {**os.environ, **runtime.environment, "TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
     return done.stdout.strip()

@@ -85,11 +85,12 @@ class Draws:
         return self._units(count, kind).astype(kind)
 
     def _integers(self, count: int, *, bits: int) -> Array:
-        raw: Array = np.asarray(self._bits.random_raw(count), dtype=np.uint64)
-        return (raw >> np.uint64(64 - bits)).astype(np.int64)
+        raw = np.asarray(self._bits.random_raw(count), dtype=np.uint64)
+        integers: Array = (raw >> np.uint64(64 - bits)).astype(np.int64)
+        return integers
 
     def _units(self, count: int, kind: np.dtype[Any]) -> Array:
-        """Return float64 values in [0, 1) that ``kind`` holds without rounding, let alone up to 1."""
+        """Return float64 values in [0, 1) that ``kind`` holds without rounding them up to 1."""
         bits = _exact_bits(kind)
         values: Array = self._integers(count, bits=bits) / 2.0**bits
         return values

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from savedmodel_compat.model import Signature, TensorSpec
 
 _HOW_TO_WRITE = "write it with numpy.savez(FILE, ALIAS=array) and arrays of numbers, bools or text"
+_UNREADABLE = (ValueError, RuntimeError, OSError, EOFError, zipfile.BadZipFile, zlib.error)
 # Which kinds of arrays (numpy's letters) an input of a type may be given as.
 _FITTING_KINDS = {"bool": "b", "string": "SU", "integer": "iu", "float": "iuf", "complex": "iufc"}
 
@@ -114,7 +115,7 @@ def _read(path: Path) -> dict[str, Array]:
         with np.load(path, allow_pickle=False) as stored:
             for name in stored.files:
                 arrays[name] = stored[name]
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except _UNREADABLE as error:
         member = "" if name is None else f": '{name}'"
         raise UsageError(
             f"the inputs file {path}{member} cannot be read: {error}", hint=_HOW_TO_WRITE
@@ -129,7 +130,8 @@ def _fitted(array: Array, spec: TensorSpec, where: str) -> Array:
     """Return an array as the input wants it, or say why it cannot be."""
     if not _has_shape(array, spec):
         raise UsageError(
-            f"{where} has the shape {list(array.shape)}, the signature wants {list(spec.shape or ())}",
+            f"{where} has the shape {list(array.shape)}, "
+            f"the signature wants {list(spec.shape or ())}",
             hint="None stands for any size; `savedmodel-compat inspect MODEL` shows all shapes",
         )
     dtype = dtype_from_name(spec.dtype)
@@ -150,7 +152,7 @@ def _has_shape(array: Array, spec: TensorSpec) -> bool:
 
 
 def _converted(array: Array, dtype: DType) -> Array | None:
-    """Return an array in the given type; None if there is no such array, or values would be lost."""
+    """Return an array in the given type; None if there is none, or values would be lost."""
     kind = dtype.numpy
     if kind is None:
         return None
@@ -176,9 +178,10 @@ def _family(dtype: DType) -> str:
 
 
 def _as_bytes(array: Array) -> Array:
-    strings: Array = np.empty(array.size, dtype=object)
-    strings[:] = [s.encode() if isinstance(s, str) else s for s in array.ravel().tolist()]
-    return strings.reshape(array.shape)
+    flat = np.empty(array.size, dtype=object)
+    flat[:] = [s.encode() if isinstance(s, str) else s for s in array.ravel().tolist()]
+    strings: Array = flat.reshape(array.shape)
+    return strings
 
 
 def _cast(array: Array, kind: np.dtype[Any], family: str) -> Array | None:
@@ -196,10 +199,14 @@ def _cast(array: Array, kind: np.dtype[Any], family: str) -> Array | None:
         last = 2 ** (int(floats.nmant) + 1)
         most = last if array.dtype.kind in "iu" else float(floats.max)
         least = -most
-    inside = all(_is_within(part, least, most) for part in (array.real, array.imag))
-    return array.astype(kind) if inside else None
+    if not all(_is_within(part, least, most) for part in (array.real, array.imag)):
+        return None
+    cast: Array = array.astype(kind)
+    return cast
 
 
 def _is_within(array: Array, least: float, most: float) -> bool:
     finite = array[np.isfinite(array)]
-    return not finite.size or (least <= finite.min().item() and finite.max().item() <= most)
+    if not finite.size:
+        return True
+    return bool(least <= finite.min().item() and finite.max().item() <= most)

@@ -91,6 +91,7 @@ CAUSES: tuple[Cause, ...] = (
             r"(?:Op<name=(?P<op>[\w>]+);|$)",
             r"Value for attr '(?P<attr>[^']+)' of \S+ must be at least",
             r"AttrValue (?:had value|must not have)",
+            r"AttrValue has invalid DataType enum: \d+\s+for attr '(?P<attr>[^']+)'",
         ),
     ),
     Cause(

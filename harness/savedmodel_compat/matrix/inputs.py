@@ -57,8 +57,8 @@ class _Size:
 
 
 # One element shows that the signature answers, and three that a batch does. A placeholder without
-# a shape takes vectors, such as a batch of Examples, or scalars, such as a learning rate; a set that
-# every release refuses decides nothing.
+# a shape takes vectors, such as a batch of Examples, or scalars, such as a learning rate; a set
+# that every release refuses decides nothing.
 _CLOSED = (_Size(dimension=1, rank=1),)
 _OPEN = (*_CLOSED, _Size(dimension=3, rank=1))
 _UNRANKED = (*_OPEN, _Size(dimension=1, rank=0))
@@ -93,7 +93,7 @@ def generate(signature: Signature, meta_graph: MetaGraph, *, seed: int) -> Made:
                 spec=spec,
                 draws=Draws(seed, signature.key, alias),
                 default=signature.defaults.get(alias),
-                features=_features(spec, graph),
+                features=None if alias in signature.defaults else _features(spec, graph),
             )
             for feed, size in zip(feeds, sizes, strict=True):
                 feed.update(source.draw(size))

@@ -42,8 +42,8 @@ __all__ = [
     "functions_reached",
     "locate",
     "ops_used",
-    "read",
     "reachable",
+    "read",
     "roots_of",
     "walk",
 ]

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
+TEXT_FORM = "a SavedModel in text form"
+
 _STARTS = (
     (LFS_POINTER, "a Git LFS pointer: the file itself was not fetched (git lfs pull fetches it)"),
     (b"\x89HDF\r\n", "an HDF5 file, such as Keras writes"),
@@ -27,14 +29,14 @@ _TEXTS = (
     (r"node\s*\{", "a GraphDef in text form, not a SavedModel"),
     (r"(meta_info_def|graph_def)\s*\{", "a single MetaGraphDef in text form, not a SavedModel"),
     (r"model_checkpoint_path\s*:", "the state file of a checkpoint"),
-    (r"(saved_model_schema_version\s*:|meta_graphs\s*\{)", "a SavedModel in text form"),
+    (r"(saved_model_schema_version\s*:|meta_graphs\s*\{)", TEXT_FORM),
 )
 _OP = re.compile(r"[A-Za-z_][\w>.]*\Z")
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 
 
 def recognise(data: bytes) -> str | None:
-    """Return what a file is that is no SavedModel, in words that follow "it is"; None if that cannot be told.
+    """Return what a file is that is no SavedModel, in words after "it is"; None if unknown.
 
     Args:
         data: its content.
@@ -55,7 +57,7 @@ def recognise(data: bytes) -> str | None:
 
 
 def cut_short(data: bytes) -> str | None:
-    """Return how many bytes of a SavedModel's last field are missing, in words; None if it is whole, or none.
+    """Return, in words, where a SavedModel was cut short; None if it is whole, or none at all.
 
     Args:
         data: the content of a ``saved_model.pb``.
@@ -71,7 +73,7 @@ def cut_short(data: bytes) -> str | None:
         if wire == _LENGTH:
             at += length
         if at > len(data):
-            return f"cut short: the field that starts at byte {start} ends at byte {at}, but the file has {len(data)}"
+            return f"cut short: the field at byte {start} ends at {at}, the file at {len(data)}"
     return None
 
 
@@ -86,7 +88,7 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _as_graph(data: bytes) -> str | None:
-    """Recognise the two messages that are commonly renamed to saved_model.pb. Theirs starts with field 1, of bytes."""
+    """Recognise the messages that are commonly renamed: their field 1, unlike ours, is of bytes."""
     if data[:1] != b"\x0a":
         return None
     graph = _parsed(schema.GraphDef, data)

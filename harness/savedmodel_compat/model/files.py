@@ -1,4 +1,4 @@
-"""The files of a model: which there are, and one digest for all of them. Nothing outside the model is ever read."""
+"""The files of a model, and one digest for all of them. Nothing outside the model is read."""
 
 from __future__ import annotations
 
@@ -39,27 +39,33 @@ def inside(root: Path, file: Path) -> Path:
 
 
 def list_files(root: Path) -> tuple[ModelFile, ...]:
-    """Return the files of the model's folder and of the folders that TensorFlow knows in it, by name.
+    """Return the files of a model's folder and of the folders that TensorFlow knows in it, by name.
 
     A link is listed if it leads to a file of the model.
+
+    Raises:
+        NotASavedModelError: a folder cannot be read.
     """
-    paths = list(root.iterdir())
-    for folder in KNOWN_FOLDERS:
-        if (root / folder).is_dir() and not (root / folder).is_symlink():
-            paths += _walk(root / folder)
-    found = [
-        ModelFile(name=path.relative_to(root).as_posix(), size=path.stat().st_size)
-        for path in paths
-        if path.is_file() and (not path.is_symlink() or _leads_inside(root, path))
-    ]
+    try:
+        paths = list(root.iterdir())
+        for folder in KNOWN_FOLDERS:
+            if (root / folder).is_dir() and not (root / folder).is_symlink():
+                paths += _walk(root / folder)
+        found = [
+            ModelFile(name=path.relative_to(root).as_posix(), size=path.stat().st_size)
+            for path in paths
+            if path.is_file() and (not path.is_symlink() or _leads_inside(root, path))
+        ]
+    except OSError as error:
+        raise _unreadable(error) from error
     return tuple(sorted(found, key=lambda file: file.name))
 
 
 def digest(path: Path | str) -> str:
     """Return the SHA-256, in hex, of all files of a model, by relative name and content.
 
-    It is the same on every machine. A link counts with the content it leads to if that is a file of the model, else with the text of
-    the link: what is outside is not read.
+    It is the same on every machine. A link counts with the content it leads to if that is a file of
+    the model, else with the text of the link: what is outside is not read.
 
     Args:
         path: the model's folder.
@@ -74,10 +80,14 @@ def digest(path: Path | str) -> str:
     try:
         lines = sorted(_digest_line(root, file) for file in _walk(root))
     except OSError as error:
-        raise NotASavedModelError(f"{error.filename} cannot be read: {error.strerror}") from error
+        raise _unreadable(error) from error
     for line in lines:
         total.update(line)
     return total.hexdigest()
+
+
+def _unreadable(error: OSError) -> NotASavedModelError:
+    return NotASavedModelError(f"{error.filename} cannot be read: {error.strerror}")
 
 
 def _walk(root: Path) -> Iterator[Path]:
@@ -95,7 +105,7 @@ def _walk(root: Path) -> Iterator[Path]:
 def _digest_line(root: Path, path: Path) -> bytes:
     name = os.fsencode(path.relative_to(root).as_posix())
     if path.is_symlink() and not _leads_inside(root, path):
-        return b"link\0" + name + b"\0" + os.fsencode(os.readlink(path)) + b"\0"
+        return b"link\0" + name + b"\0" + os.fsencode(path.readlink()) + b"\0"
     return b"file\0" + name + b"\0" + _file_digest(path) + b"\0"
 
 

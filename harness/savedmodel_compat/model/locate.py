@@ -30,7 +30,7 @@ _KINDS = (
 _HINTS = {
     "an archive": "unpack the archive and name the folder that holds saved_model.pb",
     "a Keras 3 archive": "write a SavedModel of it with model.export(FOLDER)",
-    "Keras weights or a Keras model in HDF5": "load it with Keras and write a SavedModel with model.export(FOLDER)",
+    "Keras weights or a Keras model in HDF5": "load it with Keras, then model.export(FOLDER)",
 }
 _SHOWN = 5
 
@@ -39,9 +39,9 @@ def locate(path: Path | str) -> Path:
     """Return the folder of the SavedModel that a path means.
 
     Args:
-        path: a folder that holds ``saved_model.pb`` or ``saved_model.pbtxt``, or a base folder of TensorFlow Serving, of whose
-            version folders the one with the highest number is taken, as Serving does
-            (``sources/storage_path/file_system_storage_path_source.cc``).
+        path: a folder that holds ``saved_model.pb`` or ``saved_model.pbtxt``, or a base folder of
+            TensorFlow Serving, of whose version folders the one with the highest number is taken,
+            as Serving does (``sources/storage_path/file_system_storage_path_source.cc``).
 
     Raises:
         NotASavedModelError: it is neither; the text says what is there.
@@ -86,11 +86,10 @@ def _file_error(file: Path) -> NotASavedModelError:
             f"{file} is the file of a SavedModel; its folder is what loads",
             hint=f"name the folder: {file.parent}",
         )
-    kind = _kind(file.name)
-    found = kind or "a file"
+    found = _kind(file.name) or "a file"
     return NotASavedModelError(
-        f"{file} is {found}, no SavedModel: that is a folder with saved_model.pb or saved_model.pbtxt in it",
-        hint=_HINTS.get(found),
+        f"{file} is {found}, no SavedModel: that is a folder with saved_model.pb[txt] in it",
+        hint=_HINTS.get(found, "name such a folder"),
     )
 
 
@@ -104,14 +103,14 @@ def _served_version(base: Path) -> Path:
     if len(served) > 1:
         names = " and ".join(child.name for child in served)
         raise NotASavedModelError(
-            f"{base} holds version {highest} twice, as {names}; which one is served is left to chance",
+            f"{base} holds version {highest} twice, as {names}: either may be served",
             hint=f"name one of them: {served[0]}",
         )
     if model_file(served[0]) is None:
         others = [child.name for _, child in versions if model_file(child)]
         raise NotASavedModelError(
-            f"{base} is a base folder whose highest version, {served[0].name}, holds no SavedModel: it is what TensorFlow Serving"
-            f" would try to load. These versions hold one: {_some(others)}",
+            f"{base}: the highest version, {served[0].name}, which TensorFlow Serving would load,"
+            f" holds no SavedModel; these do: {_some(others)}",
             hint=f"name the version: {base / others[-1]}",
         )
     return served[0]
@@ -129,21 +128,21 @@ def _no_model_error(folder: Path, children: Sequence[Path]) -> NotASavedModelErr
     models = [child for child in children if child.is_dir() and model_file(child)]
     if models:
         return NotASavedModelError(
-            f"{wanted}; it holds {len(models)} folders with a SavedModel: {_some([m.name for m in models])}",
+            f"{wanted}; it holds {len(models)} folders with one: {_some([m.name for m in models])}",
             hint=f"name one of them: {models[0]}",
-        )
-    kinds = {kind: child.name for child in reversed(children) if (kind := _kind(child.name))}
-    if kinds:
-        found = ", ".join(f"{name} ({kind})" for kind, name in reversed(kinds.items()))
-        return NotASavedModelError(
-            f"{wanted}; it holds {found}", hint=_HINTS.get(next(reversed(kinds)))
         )
     if (folder / "variables").is_dir():
         return NotASavedModelError(
-            f"{wanted}, but variables/: the model's file is lost, or was never written (it is written last)",
+            f"{wanted}, but variables/: the file, which is written last, is lost or never was",
             hint="export or copy the model again",
         )
-    return NotASavedModelError(f"{wanted}; it holds {_some([child.name for child in children])}")
+    found = {child.name: _kind(child.name) for child in children if child.is_file()}
+    told = [f"{name} ({kind})" for name, kind in found.items() if kind]
+    hints = [_HINTS[kind] for kind in found.values() if kind in _HINTS]
+    return NotASavedModelError(
+        f"{wanted}; it holds {_some(told or [child.name for child in children])}",
+        hint=hints[0] if hints else "name the folder that holds one of them",
+    )
 
 
 def _kind(name: str) -> str | None:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 # What a protocol buffer can be at most; beyond it no loader reads it either.
 SIZE_LIMIT = 2**31 - 1
+# Each takes another pass over the text.
+_NOTES_LIMIT = 20
+_QUOTED = 200
 _NO_FIELD = "has no field named"
 _NO_VALUE = re.compile(r'Enum type "([\w.]+)" has no value named (\w+)')
 _AGAIN = "export or copy the model again"
@@ -33,7 +36,7 @@ def read_bytes(file: Path) -> bytes:
     except OSError as error:
         raise DamagedModelError(f"{file} cannot be read: {error.strerror}") from error
     raise DamagedModelError(
-        f"{file} has {size} bytes; a protocol buffer has at most {SIZE_LIMIT}, so no loader reads it",
+        f"{file} has {size} bytes; no loader reads a protocol buffer above {SIZE_LIMIT}",
         hint="keep large values in variables, not in constants of the graph",
     )
 
@@ -48,7 +51,8 @@ def parse_binary(data: bytes, file: Path) -> schema.SavedModel:
     Raises:
         DamagedModelError: it does not parse, or is something else.
     """
-    # Field 1 of a SavedModel is a number. A first field 1 of bytes is another message, though it may parse as this one.
+    # Field 1 of a SavedModel is a number. A first field 1 of bytes is another message, though it
+    # may parse as this one.
     if data.startswith(b"\x0a"):
         raise _damaged(file, data, "does not start as one")
     try:
@@ -61,9 +65,10 @@ def parse_binary(data: bytes, file: Path) -> schema.SavedModel:
 
 
 def parse_text(data: bytes, file: Path) -> tuple[schema.SavedModel, tuple[str, ...]]:
-    """Return the SavedModel that a ``saved_model.pbtxt`` holds, and what had to be left out of it, in words.
+    """Return the SavedModel that a ``saved_model.pbtxt`` holds, and what was left out, in words.
 
-    Fields and enum values that a newer TensorFlow added are left out: the text form, unlike the binary one, cannot keep them.
+    Fields and enum values that a newer TensorFlow added are left out: the text form, unlike the
+    binary one, cannot keep them.
 
     Args:
         data: its content.
@@ -96,16 +101,18 @@ def _parse_leniently(text: str, file: Path) -> tuple[schema.SavedModel, tuple[st
             )
         except text_format.ParseError as error:
             value = _NO_VALUE.search(str(error))
-            if value:
+            if value and len(notes) < _NOTES_LIMIT:
                 text = _without_value(text, value, error, file)
-                notes.append(
-                    f"{value[2]} is no value of {value[1]} that is known here; it was read as 0"
-                )
+                notes.append(f"{value[2]} is no known value of {value[1]}; it was read as 0")
             elif _NO_FIELD in str(error) and not lenient:
                 lenient = True
-                notes.append(f"fields that are not known here were left out; the first: {error}")
+                notes.append(f"unknown fields were left out; the first is at {_at_line(error)}")
             else:
-                raise _damaged(file, text.encode(), _at_line(error)) from error
+                # What follows a misspelt field is reported at a later place.
+                before = f" (before it, {notes[-1]})" if notes else ""
+                raise _damaged(file, text.encode(), _at_line(error) + before) from error
+        except RecursionError as error:
+            raise _damaged(file, text.encode(), "its messages are nested too deeply") from error
         else:
             return model, tuple(notes)
 
@@ -119,21 +126,22 @@ def _without_value(text: str, value: re.Match[str], error: Exception, file: Path
 
 
 def _at_line(error: Exception) -> str:
-    position, _, words = str(error).partition(" : ")
+    text = " ".join(str(error).split())
+    position, _, words = text.partition(" : ")
     line, _, column = position.partition(":")
-    return f"line {line}, column {column}: {words}" if column.isdigit() else str(error)
+    return f"line {line}, column {column}: {words}" if column.isdigit() else text[:_QUOTED]
 
 
 def _damaged(file: Path, data: bytes, why: str) -> DamagedModelError:
     found = damage.recognise(data)
-    if found is None and file.suffix == ".pb":
-        found = damage.cut_short(data)
-    if found == "a SavedModel in text form":
+    if found == damage.TEXT_FORM:
         if file.suffix == ".pb":
             return DamagedModelError(
                 f"{file} is {found}", hint=f"rename it to {file.with_suffix('.pbtxt').name}"
             )
         found = None
+    elif found is None and file.suffix == ".pb":
+        found = damage.cut_short(data)
     words = f"it is {found}" if found else why
     return DamagedModelError(
         f"{file} ({len(data)} bytes) does not parse as a SavedModel: {words}", hint=_AGAIN

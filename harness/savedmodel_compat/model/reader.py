@@ -190,7 +190,7 @@ def _composite_spec(info: schema.TensorInfo) -> TensorSpec:
 
 
 def _assets(proto: schema.MetaGraphDef, file: Path) -> Iterator[AssetFile]:
-    """Yield the assets, from the collection if the field is empty (``cc/saved_model/loader_util.cc``)."""
+    """Yield the assets, an old model's from a collection (``cc/saved_model/loader_util.cc``)."""
     if proto.asset_file_def:
         definitions = list(proto.asset_file_def)
     else:
@@ -214,7 +214,7 @@ def _collection(proto: schema.MetaGraphDef, key: str) -> schema.CollectionDef:
 
 
 def _init_op(proto: schema.MetaGraphDef) -> str | None:
-    """Return what runs after the restore, in the order of ``GetInitOp`` (``cc/saved_model/loader_util.cc``)."""
+    """Return what runs after the restore: ``GetInitOp`` in ``cc/saved_model/loader_util.cc``."""
     if _INIT_OP in proto.signature_def:
         outputs = proto.signature_def[_INIT_OP].outputs
         return outputs[_INIT_OP].name if _INIT_OP in outputs else None

@@ -1,8 +1,9 @@
 """The protocol buffers of a SavedModel.
 
-They are TensorBoard's copies of TensorFlow's, plus what those lack, in a descriptor pool of their own: there they keep
-TensorFlow's names, so that ``Any`` messages and text files resolve, and do not meet those of a TensorFlow that the
-process may import. Fields that a newer TensorFlow added survive a round trip.
+They are TensorBoard's copies of TensorFlow's, plus what those lack, in a descriptor pool of their
+own: there they keep TensorFlow's names, so that ``Any`` messages and text files resolve, and do not
+meet those of a TensorFlow that the process may import. Fields that a newer TensorFlow added survive
+a round trip.
 """
 
 from __future__ import annotations
@@ -153,11 +154,13 @@ def _fill_pool() -> Any:
 
 POOL = _fill_pool()
 
-if hasattr(message_factory, "GetMessageClass"):
-    _class_of = message_factory.GetMessageClass
-else:
-    # protobuf before 4.22 keeps the classes of a pool in a factory.
-    _class_of = message_factory.MessageFactory(pool=POOL).GetPrototype
+# Before 4.22, protobuf keeps the classes of a pool in a factory; its stubs know only the newer way.
+_classes: Any = message_factory
+_class_of = (
+    _classes.GetMessageClass
+    if hasattr(_classes, "GetMessageClass")
+    else _classes.MessageFactory(pool=POOL).GetPrototype
+)
 
 
 def _message(name: str) -> Any:

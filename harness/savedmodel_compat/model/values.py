@@ -21,7 +21,7 @@ Shape = tuple[int | None, ...]
 
 
 class Encoding(enum.Enum):
-    """How a tensor of a signature is made of dense ones (``TensorInfo`` in ``core/protobuf/meta_graph.proto``)."""
+    """How dense tensors make one (``TensorInfo`` in ``core/protobuf/meta_graph.proto``)."""
 
     DENSE = "dense"
     SPARSE = "sparse"
@@ -37,9 +37,11 @@ class TensorSpec:
         dtype: TensorFlow's name of its element type, such as ``float32``.
         shape: None for an unknown rank, ``()`` for a scalar; None stands for an unknown dimension.
         encoding: dense, sparse or composite.
-        components: the dense tensors it is made of: ``values``, ``indices`` and ``dense_shape`` of a sparse one, ``0``,
-            ``1``, … of a composite one; those may be composite in turn. Empty if it is dense.
-        type_spec: class of the Python object that a composite one stands for, such as ``RaggedTensorSpec``.
+        components: the dense tensors it is made of: ``values``, ``indices`` and ``dense_shape`` of
+            a sparse one, ``0``, ``1``, … of a composite one; those may be composite in turn. Empty
+            if it is dense.
+        type_spec: class of the Python object that a composite one stands for, such as
+            ``RaggedTensorSpec``.
     """
 
     name: str
@@ -76,7 +78,7 @@ class Signature:
 
     @property
     def is_internal(self) -> bool:
-        """Whether it is TensorFlow's own, such as ``__saved_model_init_op``, and no one calls it."""
+        """Whether it is TensorFlow's own, such as ``__saved_model_init_op``, and never called."""
         return self.key.startswith("__saved_model_")
 
 
@@ -85,7 +87,8 @@ class AssetFile:
     """A file of ``assets/`` that the graph reads.
 
     Args:
-        name: as the MetaGraph gives it, relative to ``assets/``; it is not checked and may lead elsewhere.
+        name: as the MetaGraph gives it, relative to ``assets/``; it is not checked and may lead
+            elsewhere.
         tensor: the tensor that is fed its path at load.
     """
 
@@ -127,7 +130,7 @@ class MetaGraph:
 
     @property
     def object_graph(self) -> objects.ObjectGraph:
-        """Its Python objects in numbers; without nodes if a v1 builder wrote it. Counted anew at each call."""
+        """Its Python objects in numbers, counted anew at each call; a v1 builder writes none."""
         return objects.summarise(self.proto.object_graph_def)
 
 
@@ -148,7 +151,7 @@ class Saver:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fingerprint:
-    """What ``fingerprint.pb`` says; no loader compares it with the model (TensorFlow 2.12 and later)."""
+    """What ``fingerprint.pb`` says (TensorFlow 2.12 and later); no loader compares the model."""
 
     saved_model_checksum: int
     graph_def_program_hash: int
@@ -203,7 +206,9 @@ class SavedModel:
         return tuple(file for file in self.files if file.name.startswith(f"{folder}/"))
 
     def meta_graph(self, tags: Iterable[str]) -> MetaGraph:
-        """Return the MetaGraph with exactly these tags, in any order (``FindMetaGraphDef`` in ``cc/saved_model/reader.cc``).
+        """Return the MetaGraph with exactly these tags, in any order.
+
+        It is the rule of ``FindMetaGraphDef`` in ``cc/saved_model/reader.cc``.
 
         Raises:
             UsageError: no MetaGraph has them.

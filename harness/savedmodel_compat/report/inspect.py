@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from savedmodel_compat.model import graph
@@ -28,6 +29,14 @@ _LABEL = 15
 _VALUES_SHOWN = 8
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Size:
+    nodes: int
+    functions: int
+    function_nodes: int
+    ops: tuple[str, ...]
+
+
 def as_json(model: SavedModel, digest: str | None) -> dict[str, Any]:
     """Return what a model holds, ready for `json.dumps`. Version 1 of it may grow, not change.
 
@@ -50,7 +59,7 @@ def as_json(model: SavedModel, digest: str | None) -> dict[str, Any]:
 
 
 def as_text(model: SavedModel, digest: str | None) -> str:
-    """Return what a model holds, as lines to read. What the model says of itself cannot carry control codes into them.
+    """Return what a model holds, as lines to read; control codes in its names are escaped.
 
     Args:
         model: what was read.
@@ -63,7 +72,7 @@ def as_text(model: SavedModel, digest: str | None) -> str:
 
 
 def printable(text: str) -> str:
-    """Return a text with escapes for all that is not printed: control codes, marks of direction, lone surrogates."""
+    """Return a text with control codes, marks of direction and lone surrogates escaped."""
     if text.isprintable():
         return text
     return "".join(
@@ -90,10 +99,10 @@ def _meta_graph_json(meta_graph: MetaGraph) -> dict[str, Any]:
             "min_consumer": meta_graph.min_consumer,
             "bad_consumers": list(meta_graph.bad_consumers),
         },
-        "nodes": size["nodes"],
-        "functions": size["functions"],
-        "function_nodes": size["function_nodes"],
-        "ops": sorted(graph.ops_used(meta_graph.proto)),
+        "nodes": size.nodes,
+        "functions": size.functions,
+        "function_nodes": size.function_nodes,
+        "ops": list(size.ops),
         "signatures": {
             key: _signature_json(signature) for key, signature in meta_graph.signatures.items()
         },
@@ -159,13 +168,14 @@ def _fingerprint_json(fingerprint: Fingerprint) -> dict[str, Any]:
     }
 
 
-def _size(meta_graph: MetaGraph) -> dict[str, int]:
+def _size(meta_graph: MetaGraph) -> _Size:
     library = meta_graph.proto.graph_def.library.function
-    return {
-        "nodes": len(meta_graph.proto.graph_def.node),
-        "functions": len(library),
-        "function_nodes": sum(len(function.node_def) for function in library),
-    }
+    return _Size(
+        nodes=len(meta_graph.proto.graph_def.node),
+        functions=len(library),
+        function_nodes=sum(len(function.node_def) for function in library),
+        ops=tuple(sorted(graph.ops_used(meta_graph.proto))),
+    )
 
 
 def _model_lines(model: SavedModel, digest: str | None) -> Iterator[str]:
@@ -210,8 +220,8 @@ def _meta_graph_lines(meta_graph: MetaGraph) -> Iterator[str]:
     )
     yield _line(
         "graph",
-        f"{size['nodes']} nodes, {size['functions']} functions with {size['function_nodes']} nodes,"
-        f" {len(graph.ops_used(meta_graph.proto))} distinct ops",
+        f"{size.nodes} nodes, {size.functions} functions with {size.function_nodes} nodes,"
+        f" {len(size.ops)} distinct ops",
     )
     if meta_graph.init_op:
         yield _line("init op", meta_graph.init_op)

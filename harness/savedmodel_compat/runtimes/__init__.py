@@ -41,7 +41,7 @@ def make_ready(pin: Pin, provider: Provider, *, progress: Progress | None = None
         return venv.make_ready(pin, progress=progress)
     if provider is Provider.CURRENT:
         return _current(pin)
-    raise UnsupportedError(f"provider {provider} is not here yet")
+    raise UnsupportedError(f"provider {provider} is not available in this version")
 
 
 def _current(pin: Pin) -> Runtime:

@@ -75,7 +75,10 @@ class Runtime:
     python: Path
     libraries: tuple[Path, ...]
     loaders: frozenset[Loader]
-    environment: Mapping[str, str] = field(default_factory=lambda: dict(WORKER_ENVIRONMENT))
+    environment: Mapping[str, str] = field(
+        default_factory=lambda: dict(WORKER_ENVIRONMENT),
+        hash=False,
+    )
 
     @property
     def label(self) -> str:

@@ -61,10 +61,11 @@ def _fetch(pin: Pin, folder: Path, progress: Progress | None) -> None:
         tick=_reporter(pin, staging, progress),
     )
     wheel = _verified(pin, destination)
+    if progress is not None:
+        size = wheel.stat().st_size
+        progress(size, size, _what(pin))
     wheel.rename(folder / wheel.name)
     shutil.rmtree(staging)
-    if progress is not None:
-        progress(pin.bytes or 0, pin.bytes, _what(pin))
 
 
 def _verified(pin: Pin, folder: Path) -> Path:

@@ -212,7 +212,8 @@ class _Session(object):
                 self._kept.append(kept)
             else:
                 data = encode_offset_strings(items)
-        elif self._tf.TF_DataTypeSize(number) * count != len(data):
+        # 1.4 says 0 for types that it carries all the same, such as bfloat16.
+        elif self._tf.TF_DataTypeSize(number) * count not in (0, len(data)):
             raise Failure(3, "input '%s': %d bytes do not make shape %s" % (tensor.name, len(data), tensor.shape))
         dimensions = (ctypes.c_int64 * len(tensor.shape))(*tensor.shape)
         made = self._tf.TF_AllocateTensor(number, dimensions, len(tensor.shape), len(data))

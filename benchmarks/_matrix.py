@@ -1,0 +1,172 @@
+"""A whole matrix: its time against the sum of its parts, and its memory."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import _memory
+from _bench import LIMITS, NEWEST, Bench, run_cell
+from _measure import Row, Sample, Target, Unit, interleaved, ratio_of, row_of, timed
+
+from savedmodel_compat.errors import SavedModelCompatError
+from savedmodel_compat.matrix.cells import Outcome
+from savedmodel_compat.matrix.run import Consumer, Options, run_matrix
+from savedmodel_compat.runtimes.client import Worker
+
+if TYPE_CHECKING:
+    from savedmodel_compat.matrix.cells import Result
+    from savedmodel_compat.matrix.models import Model
+
+# All of them run all of the models: 10 cells a release.
+_RELEASES = (
+    "2.8.4",
+    "2.9.3",
+    "2.10.1",
+    "2.11.1",
+    "2.12.1",
+    "2.13.1",
+    "2.14.1",
+    "2.15.1",
+    "2.18.1",
+    NEWEST,
+)
+_QUICK_RELEASES = ("2.8.4", "2.11.1", NEWEST)
+_MOST_TIMES = 1.3
+_MOST_ROUNDS = 5
+_STEP = 100
+# The results themselves are kept: some kilobytes a cell.
+_MOST_GROWTH_MB = 8.0
+
+
+def rows(bench: Bench) -> Iterator[Row]:
+    """Measure a matrix on one job and on two, each beside the sum of its parts.
+
+    Args:
+        bench: how much is measured, and with what.
+    """
+    models = _models(bench)
+    consumers = bench.consumers(_QUICK_RELEASES if bench.is_quick else _RELEASES)
+    cells = len(consumers) * sum(len(model.cases) for model in models)
+    parts = _Parts()
+    taken = interleaved(
+        {
+            "parts": partial(parts.measure, models, consumers),
+            "1 job": timed(partial(_run, models, consumers, 1)),
+            "2 jobs": timed(partial(_run, models, consumers, 2)),
+        },
+        min(bench.rounds, _MOST_ROUNDS),
+    )
+    yield row_of(
+        f"its parts: start of each of {len(consumers)} workers", Unit.MILLISECONDS, parts.starts
+    )
+    yield row_of(f"its parts: each of {cells} native cells", Unit.MILLISECONDS, parts.cells)
+    whole = taken["parts"]
+    yield row_of(f"its parts: {len(consumers)} x ready + {cells} x cell", Unit.SECONDS, whole)
+    for jobs in (1, 2):
+        sample = taken["1 job" if jobs == 1 else "2 jobs"]
+        share = Sample(tuple(seconds / jobs for seconds in whole.seconds))
+        name = f"matrix of {cells} cells, jobs = {jobs}"
+        yield row_of(name, Unit.SECONDS, sample)
+        yield ratio_of(f"{name} / (parts / jobs)", sample, share, Target(limit=_MOST_TIMES))
+
+
+def memory_rows(bench: Bench) -> Iterator[Row]:
+    """Measure how the processes of a matrix grow from its hundredth cell to its last.
+
+    Args:
+        bench: how much is measured, and with what.
+    """
+    wanted = 300 if bench.is_quick else 1000
+    model = bench.small_model()
+    copies = -(-wanted // len(model.cases))
+    models = [replace(model, name=f"{model.name} {number}") for number in range(copies)]
+    watch = _Watch()
+    run_matrix(models, bench.consumers([NEWEST]), Options(limits=LIMITS), watch.on_result)
+    for who, megabytes in (("controller", watch.controller), ("worker", watch.worker)):
+        series = ", ".join(f"{size:.1f}" for size in megabytes)
+        yield Row(
+            what=f"{who}: growth from cell {_STEP} to cell {_STEP * len(megabytes)}",
+            unit=Unit.MEGABYTES,
+            value=megabytes[-1] - megabytes[0],
+            target=Target(limit=_MOST_GROWTH_MB),
+            note=f"resident MB every {_STEP} cells: {series}",
+        )
+
+
+def _models(bench: Bench) -> list[Model]:
+    export = bench.runner.export
+    return [
+        export("half_plus_two", producer="2.11.1", strip=True),
+        export("half_plus_two", producer="2.11.1", strip=False),
+        export("half_plus_two", producer=NEWEST, strip=True),
+        export("half_plus_two_module", producer="2.11.1", strip=True),
+    ]
+
+
+def _run(models: Sequence[Model], consumers: Sequence[Consumer], jobs: int) -> None:
+    results = run_matrix(models, consumers, Options(limits=LIMITS, jobs=jobs))
+    for result in results:
+        _demand_pass(result)
+
+
+def _demand_pass(result: Result) -> None:
+    if result.outcome is not Outcome.PASS:
+        raise SavedModelCompatError(
+            f"{result.cell.id} should pass: {result.outcome.value}, {result.message or result.reason}"
+        )
+
+
+@dataclass(slots=True)
+class _Parts:
+    """What a matrix is made of, done one after the other with nothing around it."""
+
+    _starts: list[float] = field(default_factory=list)
+    _cells: list[float] = field(default_factory=list)
+
+    @property
+    def starts(self) -> Sample:
+        """From the start of each worker to its being ready."""
+        return Sample(tuple(self._starts))
+
+    @property
+    def cells(self) -> Sample:
+        """Each cell."""
+        return Sample(tuple(self._cells))
+
+    def measure(self, models: Sequence[Model], consumers: Sequence[Consumer]) -> float:
+        """Start every worker, run every cell, and return the sum of their seconds."""
+        starts: list[float] = []
+        cells: list[float] = []
+        for consumer in consumers:
+            assert consumer.runtime is not None
+            with Worker(consumer.runtime, native=True) as worker:
+                starts.append(timed(worker.start)())
+                cells += [
+                    timed(partial(run_cell, worker, model, case))()
+                    for model in models
+                    for case in model.cases
+                ]
+        self._starts += starts
+        self._cells += cells
+        return sum(starts) + sum(cells)
+
+
+@dataclass(slots=True)
+class _Watch:
+    """Takes the resident megabytes of a matrix's processes every so many cells."""
+
+    controller: list[float] = field(default_factory=list)
+    worker: list[float] = field(default_factory=list)
+    _seen: int = 0
+
+    def on_result(self, result: Result) -> None:
+        """Count one cell."""
+        _demand_pass(result)
+        self._seen += 1
+        if self._seen % _STEP == 0:
+            self.controller.append(_memory.resident())
+            self.worker.append(max(map(_memory.resident, _memory.children())))
