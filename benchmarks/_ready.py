@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from _bench import NEWEST, Bench, runtime
-from _measure import Row, Unit, interleaved, row_of, timed, Sample
+from _measure import Row, Sample, Unit, interleaved, row_of, timed
 
 from savedmodel_compat.cache import Cache
 from savedmodel_compat.runtimes import pins, wheel

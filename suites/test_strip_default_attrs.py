@@ -25,7 +25,9 @@ IGNORING = "2.5.3,2.6.5,2.8.4,2.11.1,2.15.1,2.21.0"
 REFUSING = "2.3.4,2.4.4"
 
 
-@pytest.mark.savedmodel("mnist_cnn", producers=PRODUCERS, strip="on", signatures=["serving_default"])
+@pytest.mark.savedmodel(
+    "mnist_cnn", producers=PRODUCERS, strip="on", signatures=["serving_default"]
+)
 def test_stripped_mnist_cnn_answers_everywhere(savedmodel_cell: list[Result]) -> None:
     """A stripped v1-builder export gives the producer's numbers in every consumer."""
     [result] = savedmodel_cell

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from savedmodel_compat.runtimes.inventory import Row
-    from savedmodel_compat.runtimes.pins import Pin
+    from savedmodel_compat.runtimes.pins import Pin, PinTable
 
 _PROVIDERS = ("wheel", "venv")
 
@@ -26,8 +26,15 @@ def runtime() -> None:
 
 @runtime.command(name="list")
 @click.argument("spec", default="all")
-@click.option("--provider", type=click.Choice(_PROVIDERS), multiple=True, help="Only this one.  [default: all]")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--provider",
+    type=click.Choice(_PROVIDERS),
+    multiple=True,
+    help="Only this one.  [default: all]",
+)
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
 def list_runtimes(spec: str, provider: tuple[str, ...], form: str) -> None:
     """List releases, whether they are ready, and what they take on disk."""
     from savedmodel_compat.runtimes import inventory
@@ -38,15 +45,25 @@ def list_runtimes(spec: str, provider: tuple[str, ...], form: str) -> None:
     if form == "json":
         click.echo(json.dumps([_as_json(row) for row in rows], indent=1))
         return
-    click.echo(f"{'release':9} {'CPython':8} {'provider':9} {'state':12} {'disk':>9} {'to fetch':>9}")
+    click.echo(
+        f"{'release':9} {'CPython':8} {'provider':9} {'state':12} {'disk':>9} {'to fetch':>9}"
+    )
     for row in rows:
         disk = _megabytes(row.bytes) if row.bytes else ""
-        fetch = "?" if row.download_bytes is None else _megabytes(row.download_bytes) if row.download_bytes else ""
+        fetch = (
+            "?"
+            if row.download_bytes is None
+            else _megabytes(row.download_bytes)
+            if row.download_bytes
+            else ""
+        )
         click.echo(
             f"{row.pin.release:9} {row.pin.python:8} {row.provider!s:9} {row.state!s:12} {disk:>9} {fetch:>9}"
         )
     total, wheels = sum(row.bytes for row in rows), inventory.wheel_bytes()
-    click.echo(f"{_megabytes(total)} in {sum(row.bytes > 0 for row in rows)} runtimes, {_megabytes(wheels)} in wheels that are kept")
+    click.echo(
+        f"{_megabytes(total)} in {sum(row.bytes > 0 for row in rows)} runtimes, {_megabytes(wheels)} in wheels that are kept"
+    )
 
 
 @runtime.command()
@@ -77,12 +94,19 @@ def build(spec: str, provider: str, force: bool, jobs: int) -> None:
         else:
             click.echo(f"{got.label}: {got.folder}")
     if problems:
-        raise InfrastructureError(f"{len(problems)} of {len(readied)} releases could not be made ready")
+        raise InfrastructureError(
+            f"{len(problems)} of {len(readied)} releases could not be made ready"
+        )
 
 
 @runtime.command()
 @click.argument("spec")
-@click.option("--provider", type=click.Choice(_PROVIDERS), multiple=True, help="Only this one.  [default: all]")
+@click.option(
+    "--provider",
+    type=click.Choice(_PROVIDERS),
+    multiple=True,
+    help="Only this one.  [default: all]",
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def remove(spec: str, provider: tuple[str, ...], yes: bool) -> None:
     """Remove releases, and the wheels that nothing else needs."""
@@ -101,7 +125,9 @@ def remove(spec: str, provider: tuple[str, ...], yes: bool) -> None:
 
 
 @click.command()
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
 def doctor(form: str) -> int:
     """Say what this machine has, and what it lacks for which releases."""
     from savedmodel_compat.runtimes import doctor as examination
@@ -120,7 +146,7 @@ def doctor(form: str) -> int:
     return InfrastructureError.exit_code if failed else 0
 
 
-def _table():  # type: ignore[no-untyped-def]
+def _table() -> PinTable:
     from savedmodel_compat import config
     from savedmodel_compat.runtimes import pins
 

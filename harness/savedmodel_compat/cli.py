@@ -56,13 +56,16 @@ def run(arguments: Sequence[str]) -> int:
         return error.exit_code
     except BrokenPipeError:
         # Whoever read our output has seen enough; say nothing more to it.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         return _PIPE_CLOSED
     except Exception:  # noqa: BLE001 - the last resort: a fault of the harness, shown whole
         import traceback
 
         traceback.print_exc()
-        click.echo("\nerror: this is a fault of savedmodel-compat; the lines above belong in a report", err=True)
+        click.echo(
+            "\nerror: this is a fault of savedmodel-compat; the lines above belong in a report",
+            err=True,
+        )
         return _FAULT
     return code if isinstance(code, int) else 0
 
@@ -75,7 +78,9 @@ def cli() -> None:
 
 @cli.command()
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
 @click.option("--digest", is_flag=True, help="Also print the SHA-256 of the whole model.")
 def inspect(model: Path, form: str, digest: bool) -> None:
     """Show what a SavedModel holds, without TensorFlow."""
@@ -95,18 +100,62 @@ def inspect(model: Path, form: str, digest: bool) -> None:
 def _consumer_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that `run` and `matrix` share."""
     options = [
-        click.option("--on", "on", default=None, metavar="SPEC", help="Consumers: releases, ranges or a set.  [default: smoke]"),
-        click.option("--loader", "loaders", default=None, metavar="LOADER,…", help="c, v1, v2.  [default: c]"),
-        click.option("--provider", type=click.Choice(_PROVIDERS), default="wheel", show_default=True, help="What makes the consumers ready."),
-        click.option("--device", type=click.Choice(["cpu", "gpu"]), default="cpu", show_default=True),
-        click.option("--reference", metavar="RELEASE", help="Compare with this release, not with the newest that runs the model."),
+        click.option(
+            "--on",
+            "on",
+            default=None,
+            metavar="SPEC",
+            help="Consumers: releases, ranges or a set.  [default: smoke]",
+        ),
+        click.option(
+            "--loader", "loaders", default=None, metavar="LOADER,…", help="c, v1, v2.  [default: c]"
+        ),
+        click.option(
+            "--provider",
+            type=click.Choice(_PROVIDERS),
+            default="wheel",
+            show_default=True,
+            help="What makes the consumers ready.",
+        ),
+        click.option(
+            "--device", type=click.Choice(["cpu", "gpu"]), default="cpu", show_default=True
+        ),
+        click.option(
+            "--reference",
+            metavar="RELEASE",
+            help="Compare with this release, not with the newest that runs the model.",
+        ),
         click.option("--rtol", type=float, help="Relative tolerance of floating-point outputs."),
         click.option("--atol", type=float, help="Absolute tolerance of floating-point outputs."),
-        click.option("--seed", type=int, default=0, show_default=True, help="Of weights and inputs."),
-        click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the record there."),
-        click.option("--jobs", type=click.IntRange(min=1), default=None, help="Workers at a time.  [default: the CPUs]"),
-        click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=60.0, show_default=True, help="Seconds a cell may take."),
-        click.option("--memory", type=click.IntRange(min=0), default=4096, show_default=True, help="Megabytes a cell may use over its runtime; 0 for no limit."),
+        click.option(
+            "--seed", type=int, default=0, show_default=True, help="Of weights and inputs."
+        ),
+        click.option(
+            "--json",
+            "json_file",
+            type=click.Path(path_type=Path, dir_okay=False),
+            help="Write the record there.",
+        ),
+        click.option(
+            "--jobs",
+            type=click.IntRange(min=1),
+            default=None,
+            help="Workers at a time.  [default: the CPUs]",
+        ),
+        click.option(
+            "--timeout",
+            type=click.FloatRange(min=0, min_open=True),
+            default=60.0,
+            show_default=True,
+            help="Seconds a cell may take.",
+        ),
+        click.option(
+            "--memory",
+            type=click.IntRange(min=0),
+            default=4096,
+            show_default=True,
+            help="Megabytes a cell may use over its runtime; 0 for no limit.",
+        ),
         click.option("--yes", is_flag=True, help="Do not ask before large downloads."),
     ]
     for option in reversed(options):
@@ -118,7 +167,12 @@ def _consumer_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("models", nargs=-1, required=True, type=click.Path())
 @click.option("--tags", metavar="TAG,…", help="Tag set to load.  [default: serve, else the first]")
 @click.option("--signature", metavar="KEY", help="Run this signature only.")
-@click.option("--inputs", "inputs_file", type=click.Path(path_type=Path, dir_okay=False), help="Inputs, as FILE.npz with ALIAS or SIGNATURE/ALIAS.")
+@click.option(
+    "--inputs",
+    "inputs_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Inputs, as FILE.npz with ALIAS or SIGNATURE/ALIAS.",
+)
 @_consumer_options
 def run_command(
     models: tuple[str, ...],
@@ -133,7 +187,7 @@ def run_command(
 
     given = inputs.Given.read(inputs_file) if inputs_file else None
     chosen = load_models(
-        [Path(model) if "://" not in model else model for model in models],
+        models,
         tags=tuple(tags.split(",")) if tags else None,
         signature=signature,
         given=given,
@@ -146,8 +200,20 @@ def run_command(
 
 @cli.command()
 @click.argument("exporters", nargs=-1, required=True)
-@click.option("--with", "producers", required=True, metavar="SPEC", help="Producers: releases, ranges or a set.")
-@click.option("--strip", type=click.Choice(["both", "on", "off"]), default="both", show_default=True, help="Export with strip_default_attrs, without, or both.")
+@click.option(
+    "--with",
+    "producers",
+    required=True,
+    metavar="SPEC",
+    help="Producers: releases, ranges or a set.",
+)
+@click.option(
+    "--strip",
+    type=click.Choice(["both", "on", "off"]),
+    default="both",
+    show_default=True,
+    help="Export with strip_default_attrs, without, or both.",
+)
 @_consumer_options
 def matrix(exporters: tuple[str, ...], producers: str, strip: str, **options: Any) -> int:
     """Export models with and without strip_default_attrs, then load and run them in other releases.
@@ -180,13 +246,25 @@ def _run_exported(
 @cli.command()
 @click.argument("exporter")
 @click.argument("destination", metavar="DEST", type=click.Path(path_type=Path))
-@click.option("--with", "producer", required=True, metavar="RELEASE", help="The release that exports.")
-@click.option("--strip-default-attrs/--no-strip-default-attrs", "strip", default=False, show_default=True)
+@click.option(
+    "--with", "producer", required=True, metavar="RELEASE", help="The release that exports."
+)
+@click.option(
+    "--strip-default-attrs/--no-strip-default-attrs", "strip", default=False, show_default=True
+)
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=600.0, show_default=True)
+@click.option(
+    "--timeout", type=click.FloatRange(min=0, min_open=True), default=600.0, show_default=True
+)
 @click.option("--yes", is_flag=True, help="Do not ask before large downloads.")
 def export(
-    exporter: str, destination: Path, producer: str, strip: bool, seed: int, timeout: float, yes: bool
+    exporter: str,
+    destination: Path,
+    producer: str,
+    strip: bool,
+    seed: int,
+    timeout: float,
+    yes: bool,
 ) -> None:
     """Export a model inside one release and print where it is."""
     from savedmodel_compat.matrix.exports import Order, export_to, find_exporter
@@ -246,7 +324,9 @@ class _Matrix:
         size = sum(row.download_bytes or 0 for row in absent)
         if size:
             names = ", ".join(row.pin.release for row in absent)
-            click.echo(f"to be downloaded once: {size / 1e6:.0f} MB for TensorFlow {names}", err=True)
+            click.echo(
+                f"to be downloaded once: {size / 1e6:.0f} MB for TensorFlow {names}", err=True
+            )
             asked = not self._options["yes"] and sys.stdin.isatty() and sys.stderr.isatty()
             if asked and not click.confirm("Go on?", default=True, err=True):
                 raise click.Abort

@@ -110,7 +110,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("savedmodel", "SavedModel compatibility")
     for option in OPTIONS:
         text = f"{option.help} Default: {option.default or 'none'}."
-        group.addoption(option.flag, dest=option.ini, metavar=option.metavar, default=None, help=text)
+        group.addoption(
+            option.flag, dest=option.ini, metavar=option.metavar, default=None, help=text
+        )
         parser.addini(option.ini, text, default=None)
 
 
@@ -146,7 +148,9 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_report_header(config: pytest.Config) -> str:
     """Say in one line which releases, and how."""
     said = {option.name: setting(config, option.name) for option in OPTIONS}
-    return f"savedmodel-compat: on {said['on']}, provider {said['provider']}, loader {said['loader']}"
+    return (
+        f"savedmodel-compat: on {said['on']}, provider {said['provider']}, loader {said['loader']}"
+    )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -178,8 +182,12 @@ def _plan(config: pytest.Config, marker: pytest.Mark) -> Iterator[CellRequest]:
     on, provider = setting(config, "on", marker), setting(config, "provider", marker)
     loaders = [name.strip() for name in setting(config, "loader", marker).split(",")]
     consumers = _releases(on, provider)
-    strips = {"both": (False, True), "on": (True,), "off": (False,)}[marker.kwargs.get("strip", "both")]
-    producers = _releases(marker.kwargs["producers"], "venv") if "producers" in marker.kwargs else None
+    strips = {"both": (False, True), "on": (True,), "off": (False,)}[
+        marker.kwargs.get("strip", "both")
+    ]
+    producers = (
+        _releases(marker.kwargs["producers"], "venv") if "producers" in marker.kwargs else None
+    )
     for model in marker.args:
         made = [(p, s) for p in producers for s in strips] if producers else [(None, None)]
         for producer, strip in made:
@@ -281,9 +289,7 @@ def savedmodel_run(
 
 
 @pytest.fixture
-def savedmodel_cell(
-    request: pytest.FixtureRequest, savedmodel_runner: Runner
-) -> list[Result]:
+def savedmodel_cell(request: pytest.FixtureRequest, savedmodel_runner: Runner) -> list[Result]:
     """The results of this item's cell; the test's body runs only if they are `pass`.
 
     An infrastructure error is raised here, so that pytest reports an error and not a failure.
@@ -331,7 +337,9 @@ def _where(on: str, provider: str, loaders: Sequence[str]) -> Where:
         chosen = tuple(Loader(name.strip()) for name in loaders)
         return Where(on=on, provider=Provider(provider), loaders=chosen)
     except ValueError as error:
-        raise UsageError(f"{error}", hint="loaders: c, v1, v2; providers: wheel, venv, current") from error
+        raise UsageError(
+            f"{error}", hint="loaders: c, v1, v2; providers: wheel, venv, current"
+        ) from error
 
 
 def _raise_or_skip(results: Sequence[Result]) -> None:
@@ -352,11 +360,16 @@ def _raise_or_skip(results: Sequence[Result]) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
     """Fail an item whose cell failed, whatever its body would have said."""
-    failed = [r for r in pyfuncitem.funcargs.get(_CELL, ()) if r.outcome.value == "fail"]
+    failed = [r for r in _results_of(pyfuncitem) if r.outcome.value == "fail"]
     if failed:
         from savedmodel_compat.report.words import in_words
 
         pytest.fail("\n\n".join(in_words(result) for result in failed), pytrace=False)
+
+
+def _results_of(item: pytest.Function) -> Sequence[Result]:
+    results: Sequence[Result] = item.funcargs.get(_CELL, ())  # type: ignore[assignment]
+    return results
 
 
 def _keep(item: pytest.Item, results: Sequence[Result]) -> None:

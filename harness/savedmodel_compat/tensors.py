@@ -227,7 +227,7 @@ def from_numpy(array: np.ndarray[Any, Any], *, dtype: DType | None = None) -> Te
     if dtype.array_name == "object":
         tensor.string_val.extend(_as_bytes(item) for item in array.ravel().tolist())
         return tensor
-    if dtype.numpy != array.dtype:
+    if dtype.array_name != array.dtype.name:
         raise UnsupportedError(f"an array of {array.dtype} is not one of {dtype.name}")
     tensor.tensor_content = _little_endian(array).tobytes()
     return tensor

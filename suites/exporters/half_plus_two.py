@@ -7,7 +7,6 @@ from typing import Dict, List
 
 import numpy as np
 import tensorflow as tf
-
 from _saving import (
     GraphSignature,
     ModuleSignature,

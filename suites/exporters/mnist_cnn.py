@@ -9,7 +9,6 @@ from typing import Any, Dict
 
 import numpy as np
 import tensorflow as tf
-
 from _saving import (
     Arrays,
     GraphSignature,

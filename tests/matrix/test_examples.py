@@ -265,6 +265,18 @@ def test_examples_are_followed_into_a_called_function(op: str) -> None:
     assert parsed_features(functional_graph(call), "examples:0") == (AGE, CITY)
 
 
+def test_examples_are_followed_into_a_loop() -> None:
+    """Examples that ``tf.map_fn`` parses one by one are a list that a loop takes apart."""
+    parts = node("TensorListFromTensor", "list", "examples")
+    loop = node("StatelessWhile", "loop", "dense_keys", "list", body={"func": {"name": "serve"}})
+    made = functional_graph(loop)
+    made.node.append(parts)
+    body = made.library.function[0]
+    body.node_def[2].input[0] = "item:item:0"
+    body.node_def.append(node("TensorListGetItem", "item", "serialized"))
+    assert parsed_features(made, "examples:0") == (AGE, CITY)
+
+
 def test_examples_are_followed_into_a_function_that_is_an_op() -> None:
     """TensorFlow 1 calls a function by using its name as an op."""
     call = node("serve", "call", "dense_keys", "examples")

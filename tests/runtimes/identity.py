@@ -1,6 +1,5 @@
 """An exporter for tests: one signature a dtype, each handing back what it is given. Runs inside producers."""
 
-import numpy as np
 import tensorflow as tf
 
 v1 = tf.compat.v1
@@ -36,7 +35,10 @@ def _export(directory, names, strip_default_attrs):
             )
         builder = v1.saved_model.builder.SavedModelBuilder(directory)
         builder.add_meta_graph_and_variables(
-            session, ["serve"], signature_def_map=signatures, strip_default_attrs=strip_default_attrs
+            session,
+            ["serve"],
+            signature_def_map=signatures,
+            strip_default_attrs=strip_default_attrs,
         )
         builder.save()
     return {}

@@ -110,9 +110,7 @@ def test_refused_load(native: Worker, exported: Callable[..., Model]) -> None:
     assert "supplied tags" in verdict.failure.text
 
 
-def test_one_refused_feed_leaves_the_others(
-    native: Worker, exported: Callable[..., Model]
-) -> None:
+def test_one_refused_feed_leaves_the_others(native: Worker, exported: Callable[..., Model]) -> None:
     """A feed that the graph refuses has its own failure; the others have their answers."""
     wrong = {"x": np.array([1, 2], np.int32)}
     verdict = native.run(work(exported("half_plus_two"), feeds=(FEEDS[0], wrong, FEEDS[1])), LIMITS)
@@ -122,14 +120,18 @@ def test_one_refused_feed_leaves_the_others(
 
 def test_tensor_that_is_not_in_the_graph(native: Worker, exported: Callable[..., Model]) -> None:
     """A signature that names no tensor of the graph is a failure of the run, not a crash."""
-    verdict = native.run(work(exported("half_plus_two"), outputs=(Port("y", "gone:0", "float32"),)), LIMITS)
+    verdict = native.run(
+        work(exported("half_plus_two"), outputs=(Port("y", "gone:0", "float32"),)), LIMITS
+    )
     assert verdict.answers[0].failure is not None
     assert "'gone' is not in the graph" in verdict.answers[0].failure.text
 
 
 def test_output_index_beyond_the_node(native: Worker, exported: Callable[..., Model]) -> None:
     """An output that the node does not have is told with the number that it has."""
-    verdict = native.run(work(exported("half_plus_two"), outputs=(Port("y", "y:7", "float32"),)), LIMITS)
+    verdict = native.run(
+        work(exported("half_plus_two"), outputs=(Port("y", "y:7", "float32"),)), LIMITS
+    )
     assert verdict.answers[0].failure is not None
     assert "has 1 outputs" in verdict.answers[0].failure.text
 
@@ -247,10 +249,13 @@ def test_garbage_on_the_worker_s_stdout(
 ) -> None:
     """An interpreter that prints before the protocol begins is named, with what it printed."""
     python = tmp_path / "python"
-    python.write_text(f"#!/bin/sh\necho Welcome to this machine\nexec {sys.executable} \"$@\"\n")
+    python.write_text(f'#!/bin/sh\necho Welcome to this machine\nexec {sys.executable} "$@"\n')
     python.chmod(0o755)
     runtime = replace(wheel_runtime("2.21.0"), python=python)
-    with pytest.raises(WorkerError, match="garbage.*Welcome"), Worker(runtime, native=True) as worker:
+    with (
+        pytest.raises(WorkerError, match=r"garbage.*Welcome"),
+        Worker(runtime, native=True) as worker,
+    ):
         worker.start()
 
 
@@ -261,7 +266,10 @@ def test_a_library_that_does_not_load(
     broken = tmp_path / "libtensorflow_cc.so.2"
     broken.write_bytes(b"\x7fELF" + bytes(100))
     runtime = replace(wheel_runtime("2.21.0"), libraries=(broken,))
-    with pytest.raises(WorkerError, match="libtensorflow_cc"), Worker(runtime, native=True) as worker:
+    with (
+        pytest.raises(WorkerError, match="libtensorflow_cc"),
+        Worker(runtime, native=True) as worker,
+    ):
         worker.start()
 
 

@@ -17,12 +17,18 @@ from savedmodel_compat.runtimes.pins import Pin
 Install = Callable[..., Path]
 
 
+def alone_on_the_path(packages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide every installed distribution but those in ``packages``."""
+    own = [entry for entry in sys.path if not entry.endswith(("site-packages", "dist-packages"))]
+    monkeypatch.setattr(sys, "path", [str(packages), *own])
+
+
 @pytest.fixture
 def install(tmp_path: Path, extension_module: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
     """Install a TensorFlow that consists of metadata and one library, alone on the path."""
     packages = tmp_path / "site-packages"
     packages.mkdir()
-    monkeypatch.setattr(sys, "path", [str(packages)])
+    alone_on_the_path(packages, monkeypatch)
 
     def put(name: str, version: str, library: str | None = None) -> Path:
         info = packages / f"{name.replace('-', '_')}-{version}.dist-info"
@@ -79,7 +85,7 @@ def test_a_cpu_runtime_sees_no_card(install: Install) -> None:
 
 def test_no_installation_is_not_supported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The interpreter is named, and another provider is proposed."""
-    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    alone_on_the_path(tmp_path, monkeypatch)
     with pytest.raises(UnsupportedError, match="no TensorFlow is installed") as caught:
         current.make_ready()
     assert sys.executable in caught.value.message

@@ -13,6 +13,7 @@ import pytest
 
 from savedmodel_compat.matrix.exports import Exporter, Order, export_model
 from savedmodel_compat.matrix.models import Model
+from savedmodel_compat.runtimes import worker as worker_folder
 from savedmodel_compat.runtimes.base import Runtime
 from savedmodel_compat.runtimes.client import (
     Answer,
@@ -22,7 +23,6 @@ from savedmodel_compat.runtimes.client import (
     from_wire,
     to_wire,
 )
-from savedmodel_compat.runtimes import worker as worker_folder
 from savedmodel_compat.runtimes.worker import _frames
 from savedmodel_compat.tensors import dtype_from_name
 
@@ -56,7 +56,9 @@ def identity(venv_runtime: Callable[[str], Runtime]) -> Callable[[str, str], Mod
     return export
 
 
-def ask(runtime: Runtime, model: Model, name: str, feeds: list[np.ndarray[Any, Any]]) -> list[Answer]:
+def ask(
+    runtime: Runtime, model: Model, name: str, feeds: list[np.ndarray[Any, Any]]
+) -> list[Answer]:
     """What the Identity of one dtype makes of each feed."""
     case = next(case for case in model.cases if case.signature == name)
     work = LoadAndRun(
@@ -120,7 +122,17 @@ def test_new_dtypes_in_the_newest_release(
 def strings() -> list[np.ndarray[Any, Any]]:
     """Strings of 0 to 100 000 bytes, zero bytes and invalid UTF-8 among them, in several shapes."""
     random = np.random.default_rng(11)
-    pool = [b"", b"\0", b"a", b"\xff\xfe", b"x" * 22, b"y" * 23, b"\0" * 127, b"z" * 128, b"w" * 100_000]
+    pool = [
+        b"",
+        b"\0",
+        b"a",
+        b"\xff\xfe",
+        b"x" * 22,
+        b"y" * 23,
+        b"\0" * 127,
+        b"z" * 128,
+        b"w" * 100_000,
+    ]
     pool += [random.bytes(int(size)) for size in random.integers(0, 500, 9)]
     arrays = []
     for shape in [(3, 3), (), (0,), (2, 0), (len(pool),)]:
@@ -136,7 +148,11 @@ def test_strings_of_both_layouts(
 ) -> None:
     """Strings are laid out as the release wants them, and read as it hands them out."""
     feeds = strings()
-    for feed, answer in zip(feeds, ask(wheel_runtime(release), identity("2.11.1", "export_old"), "string", feeds), strict=True):
+    for feed, answer in zip(
+        feeds,
+        ask(wheel_runtime(release), identity("2.11.1", "export_old"), "string", feeds),
+        strict=True,
+    ):
         assert answer.outputs is not None, answer.failure
         back = answer.outputs["y"]
         assert back.shape == feed.shape

@@ -95,7 +95,9 @@ def _compare_one(
         text = f"output '{name}': dtype {_kind(actual)}, the reference has {_kind(expected)}"
         return Difference(cause="output-dtype-differs", output=name, text=text)
     if expected.shape != actual.shape:
-        text = f"output '{name}': shape {list(actual.shape)}, the reference has {list(expected.shape)}"
+        text = (
+            f"output '{name}': shape {list(actual.shape)}, the reference has {list(expected.shape)}"
+        )
         return Difference(cause="output-shape-differs", output=name, text=text)
     default = tolerance_for(expected.dtype.name)
     if default is None:
@@ -106,7 +108,9 @@ def _compare_one(
             rtol=default.rtol if rtol is None else rtol, atol=default.atol if atol is None else atol
         )
         off = _apart(expected, actual, tolerance)
-        text = _describe(name, expected, actual, off, f"rtol {tolerance.rtol:g}, atol {tolerance.atol:g}")
+        text = _describe(
+            name, expected, actual, off, f"rtol {tolerance.rtol:g}, atol {tolerance.atol:g}"
+        )
     return Difference(cause="output-mismatch", output=name, text=text) if off.any() else None
 
 

@@ -52,7 +52,9 @@ class IgnoredAttr:
 
     def __str__(self) -> str:
         """Return it in words."""
-        value = {True: "its default", False: "not its default", None: "of unknown default"}[self.default]
+        value = {True: "its default", False: "not its default", None: "of unknown default"}[
+            self.default
+        ]
         where = f"function {self.function}, " if self.function else ""
         return f"{self.op}.{self.attr} is ignored ({value}; {where}node {self.node})"
 

@@ -87,8 +87,7 @@ CAUSES: tuple[Cause, ...] = (
         meaning="An attr has a value that the consumer's op does not allow.",
         fix=f"{_UPGRADE}: it does not know this value of '{{attr}}'",
         patterns=(
-            r"Value for attr '(?P<attr>[^']+)' of \S.*? is not in the list of allowed values.*?"
-            r"(?:Op<name=(?P<op>[\w>]+);|$)",
+            rf"Value for attr '(?P<attr>[^']+)' of \S.*? is not in the list of allowed values.*?(?:{_OP}|$)",
             r"Value for attr '(?P<attr>[^']+)' of \S+ must be at least",
             r"AttrValue (?:had value|must not have)",
             r"AttrValue has invalid DataType enum: \d+\s+for attr '(?P<attr>[^']+)'",
@@ -248,7 +247,9 @@ CAUSES: tuple[Cause, ...] = (
         stage=Stage.LOAD,
         meaning="The graph was built, and the initialisation that the model asks for failed.",
         fix="look at the message: tables and assets are filled there",
-        patterns=(r"Table initializ\w+ failed|Failed to initialize table|HashTable has different value",),
+        patterns=(
+            r"Table initializ\w+ failed|Failed to initialize table|HashTable has different value",
+        ),
     ),
     Cause(
         id="signature-missing",
@@ -402,9 +403,7 @@ def _node_of(text: str) -> Detail:
     match = _NODE.search(text)
     if match is None:
         return Detail()
-    return Detail(
-        node=match["node"] or match["bare"] or match["last"], function=match["function"]
-    )
+    return Detail(node=match["node"] or match["bare"] or match["last"], function=match["function"])
 
 
 def _detail(match: re.Match[str], text: str) -> Detail:

@@ -29,9 +29,18 @@ _PASS_THROUGH = frozenset(
         "Snapshot",
         "Squeeze",
         "StopGradient",
+        "TensorListFromTensor",
+        "TensorListGetItem",
     )
 )
-_CALLS = frozenset(("BatchFunction", "PartitionedCall", "StatefulPartitionedCall"))
+# They pass their inputs to the function in this attr, in order; `tf.map_fn` is a loop.
+_CALLS = {
+    "BatchFunction": "f",
+    "PartitionedCall": "f",
+    "StatefulPartitionedCall": "f",
+    "StatelessWhile": "body",
+    "While": "body",
+}
 _LISTS = {"string": 1, "float32": 2, "int64": 3}
 _LENGTH_DELIMITED = 2
 # A chain of nodes that hand a constant on is short; one in a damaged graph may be a ring.
@@ -137,7 +146,7 @@ class _Body:
         name: of the function; empty for the graph.
         arguments: the function's, in order.
         nodes: by name.
-        users: by (node, output): the nodes that take it, and as which input.
+        users: by (node, output): the nodes of some interest that take it, and as which input.
     """
 
     name: str
@@ -204,7 +213,8 @@ def _parsers(graph: GraphDef, tensor: str) -> Iterator[tuple[_Scope, NodeDef]]:
     functions = {function.signature.name: function for function in graph.library.function}
     if not _any_parser(graph):
         return
-    bodies = {"": _body("", (), graph.node)}
+    followed = frozenset((*_PARSERS, *_PASS_THROUGH, *_CALLS, *functions))
+    bodies = {"": _body("", (), graph.node, followed)}
     seen: set[tuple[str, str, int]] = set()
     reached = deque([(_Scope(body=bodies[""]), _source(tensor))])
     while reached:
@@ -219,7 +229,7 @@ def _parsers(graph: GraphDef, tensor: str) -> Iterator[tuple[_Scope, NodeDef]]:
                 reached.append((scope, (node.name, 0)))
             elif (name := _called(node, functions)) is not None:
                 if name not in bodies:
-                    bodies[name] = _function_body(functions[name])
+                    bodies[name] = _function_body(functions[name], followed)
                 inner = _Scope(body=bodies[name], around=scope, call=node)
                 if position < len(inner.body.arguments):
                     reached.append((inner, (inner.body.arguments[position], 0)))
@@ -231,21 +241,23 @@ def _any_parser(graph: GraphDef) -> bool:
 
 
 def _called(node: NodeDef, functions: Mapping[str, FunctionDef]) -> str | None:
-    name = _attr(node, "f").func.name if node.op in _CALLS else node.op
+    name = _attr(node, _CALLS[node.op]).func.name if node.op in _CALLS else node.op
     return name if name in functions else None
 
 
-def _function_body(function: FunctionDef) -> _Body:
+def _function_body(function: FunctionDef, followed: frozenset[str]) -> _Body:
     arguments = tuple(argument.name for argument in function.signature.input_arg)
-    return _body(function.signature.name, arguments, function.node_def)
+    return _body(function.signature.name, arguments, function.node_def, followed)
 
 
-def _body(name: str, arguments: tuple[str, ...], nodes: Iterable[NodeDef]) -> _Body:
+def _body(
+    name: str, arguments: tuple[str, ...], nodes: Iterable[NodeDef], followed: frozenset[str]
+) -> _Body:
     users: dict[tuple[str, int], list[tuple[NodeDef, int]]] = {}
     named = {}
     for node in nodes:
         named[node.name] = node
-        for position, tensor in enumerate(node.input):
+        for position, tensor in enumerate(node.input if node.op in followed else ()):
             if not tensor.startswith("^"):
                 users.setdefault(_source(tensor), []).append((node, position))
     return _Body(name=name, arguments=arguments, nodes=named, users=users)

@@ -14,13 +14,17 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from savedmodel_compat.matrix.attrs import IgnoredAttr
-    from savedmodel_compat.matrix.models import Arrays
-    from savedmodel_compat.runtimes.client import Answer, Failure, Verdict
+    from savedmodel_compat.runtimes.client import Answer, Arrays, Failure, Verdict
 
 _LINE = 600
 _LOG = 4000
 # An allocation that fails below TensorFlow ends in an abort; these lines before it tell it from a CHECK failure.
-_MEMORY_SIGNS = ("bad_alloc", "Resource temporarily unavailable", "pthread_create() failed", "MemoryError")
+_MEMORY_SIGNS = (
+    "bad_alloc",
+    "Resource temporarily unavailable",
+    "pthread_create() failed",
+    "MemoryError",
+)
 _CHECK_SIGNS = ("Check failed", "CHECK", "F tensorflow", "terminate called", "F0000", "Fatal")
 
 
@@ -77,7 +81,9 @@ def judge(
         return _broke_off(cell, verdict, version)
     if verdict.failure is not None:
         stage = _stage(verdict)
-        return _failed(cell, verdict, stage, _explain(verdict.failure, stage), verdict.failure, version)
+        return _failed(
+            cell, verdict, stage, _explain(verdict.failure, stage), verdict.failure, version
+        )
     if cell.signature is None:
         return _base(cell, verdict, version, Outcome.NOT_RUN, Stage.LOAD, reason="no-signatures")
     refusal = _telling_refusal(verdict, reference)
@@ -162,7 +168,10 @@ def _broke_off(cell: Cell, verdict: Verdict, version: str) -> Result:
     if verdict.timed_out:
         cause, message = "timed-out", f"no answer after {verdict.seconds['cell']:.1f} s"
     elif _is_memory(verdict):
-        cause, message = "out-of-memory", f"{_end(verdict)}; {_telling_line(verdict.log, _MEMORY_SIGNS)}"
+        cause, message = (
+            "out-of-memory",
+            f"{_end(verdict)}; {_telling_line(verdict.log, _MEMORY_SIGNS)}",
+        )
     else:
         cause, message = "crashed", f"{_end(verdict)}; {_telling_line(verdict.log, _CHECK_SIGNS)}"
     return Result(
@@ -222,18 +231,36 @@ def _compared(
         said = verdict.answers[0].failure
         message = said.text if said else ""
         return _base(
-            cell, verdict, version, Outcome.NOT_RUN, Stage.RUN, reason="inputs-refused", message=message
+            cell,
+            verdict,
+            version,
+            Outcome.NOT_RUN,
+            Stage.RUN,
+            reason="inputs-refused",
+            message=message,
         )
     if reference is None or reference.unstable is not None:
         message = "" if reference is None else f"the reference is unstable: {reference.unstable}"
         return _base(
-            cell, verdict, version, Outcome.NOT_RUN, Stage.RUN, reason="no-reference", message=message
+            cell,
+            verdict,
+            version,
+            Outcome.NOT_RUN,
+            Stage.RUN,
+            reason="no-reference",
+            message=message,
         )
     differences, compared = _differences(verdict.answers, reference, policy)
     if not compared:
         message = f"{reference.name} refused every set of inputs that {cell.consumer} accepted"
         return _base(
-            cell, verdict, version, Outcome.NOT_RUN, Stage.RUN, reason="no-reference", message=message
+            cell,
+            verdict,
+            version,
+            Outcome.NOT_RUN,
+            Stage.RUN,
+            reason="no-reference",
+            message=message,
         )
     if not differences:
         return _base(
@@ -278,7 +305,9 @@ def with_ignored(result: Result, ignored: Sequence[IgnoredAttr]) -> Result:
     first = telling[0]
     detail = Detail(op=first.op, attr=first.attr, node=first.node, function=first.function)
     explanation = Explanation(cause=BY_ID["attr-ignored"], detail=detail)
-    message = "; ".join([*(str(attr) for attr in telling), *([result.message] if result.message else [])])
+    message = "; ".join(
+        [*(str(attr) for attr in telling), *([result.message] if result.message else [])]
+    )
     return replace(
         result,
         outcome=Outcome.FAIL,

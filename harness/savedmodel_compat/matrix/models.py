@@ -15,6 +15,7 @@ from savedmodel_compat.runtimes.client import Arrays, Port
 if TYPE_CHECKING:
     from savedmodel_compat.model import MetaGraph, SavedModel, Signature, TensorSpec
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
     """What a producer fed to a signature and computed from it, by alias."""
@@ -74,7 +75,7 @@ class Model:
 
 
 def load_models(
-    paths: Sequence[Path],
+    paths: Sequence[Path | str],
     *,
     tags: tuple[str, ...] | None = None,
     signature: str | None = None,

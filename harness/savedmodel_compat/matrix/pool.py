@@ -75,9 +75,7 @@ class _Live:
                 worker.kill()
 
 
-def execute(
-    groups: Sequence[Chunk[U]], do: Callable[[Worker, U], R], *, jobs: int
-) -> Iterator[R]:
+def execute(groups: Sequence[Chunk[U]], do: Callable[[Worker, U], R], *, jobs: int) -> Iterator[R]:
     """Yield ``do(worker, unit)`` for every unit, as they come.
 
     An exception of ``do`` ends everything and is raised here; so is an interrupt. Workers never outlive this call.

@@ -97,6 +97,10 @@ class _Seen:
     version: str
 
 
+def nobody(result: Result) -> None:
+    """Take no note of a result."""
+
+
 References = dict[tuple[str, tuple[str, ...], str], Reference]
 """What is known of references, by model (path and digest), tag set and signature."""
 
@@ -105,7 +109,7 @@ def run_matrix(
     models: Sequence[Model],
     consumers: Sequence[Consumer],
     options: Options,
-    on_result: OnResult = lambda result: None,
+    on_result: OnResult = nobody,
 ) -> list[Result]:
     """Run every model in every consumer.
 
@@ -122,7 +126,7 @@ def run_matrix(
     Raises:
         Interrupted: the user stopped it.
     """
-    run = _Run(models, consumers, options, on_result)
+    run = _Run(models, consumers, options, on_result=on_result)
     try:
         run.without_runtime()
         run.find_references()
@@ -162,9 +166,9 @@ def run_cells(
             for unit in group.units:
                 yield do(worker_of(group.runtime, group.native), unit)
 
-    search = _Run([model], candidates, options, lambda result: None, execute_here, references)
+    search = _Run([model], candidates, options, execute_units=execute_here, references=references)
     search.find_references()
-    run = _Run([model], [consumer], options, lambda result: None, execute_here, references)
+    run = _Run([model], [consumer], options, execute_units=execute_here, references=references)
     run.without_runtime()
     run.the_rest()
     return run.results(interrupted=False)
@@ -199,7 +203,8 @@ class _Run:
         models: Sequence[Model],
         consumers: Sequence[Consumer],
         options: Options,
-        on_result: OnResult,
+        *,
+        on_result: OnResult = nobody,
         execute_units: _Execute | None = None,
         references: References | None = None,
     ) -> None:
@@ -224,7 +229,9 @@ class _Run:
             for consumer in self._consumers:
                 if consumer.runtime is None:
                     for case in model.cases or (None,):
-                        self._report(_Unit(model=model, consumer=consumer), _unready(model, consumer, case))
+                        self._report(
+                            _Unit(model=model, consumer=consumer), _unready(model, consumer, case)
+                        )
 
     def find_references(self) -> None:
         """Go from the newest consumer to the oldest until every signature has been run somewhere."""
@@ -289,7 +296,9 @@ class _Run:
             for (key, native), members in groups.items()
         ]
         limits = self._options.limits
-        for batch in self._execute_units(chunks, lambda worker, unit: _observe(worker, unit, limits)):
+        for batch in self._execute_units(
+            chunks, lambda worker, unit: _observe(worker, unit, limits)
+        ):
             yield from batch
 
     def _settle(self, seen: _Seen) -> None:
@@ -398,9 +407,7 @@ def _only_refused(verdict: Verdict) -> bool:
 
 
 def _work(unit: _Unit, case: Case | None) -> LoadAndRun:
-    common = LoadAndRun(
-        model=unit.model.path, tags=unit.model.tags, loader=unit.consumer.loader
-    )
+    common = LoadAndRun(model=unit.model.path, tags=unit.model.tags, loader=unit.consumer.loader)
     if case is None or not case.feeds:
         return common
     return replace(

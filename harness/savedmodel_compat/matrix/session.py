@@ -20,7 +20,7 @@ from savedmodel_compat.matrix import ready
 from savedmodel_compat.matrix.cells import Cell, Outcome, Result
 from savedmodel_compat.matrix.exports import Exporter, Order, export_model
 from savedmodel_compat.matrix.judge import one_line
-from savedmodel_compat.matrix.run import Consumer, OnResult, Options, run_matrix
+from savedmodel_compat.matrix.run import Consumer, Options, run_matrix
 from savedmodel_compat.runtimes import pins, specs
 from savedmodel_compat.runtimes.base import Loader, Provider
 from savedmodel_compat.runtimes.client import Limits, Worker
@@ -156,7 +156,11 @@ class Exported:
 
 
 def export_all(
-    session: Session, exporters: Sequence[Exporter], producers: str, strips: Sequence[bool], seed: int
+    session: Session,
+    exporters: Sequence[Exporter],
+    producers: str,
+    strips: Sequence[bool],
+    seed: int,
 ) -> list[Exported]:
     """Export every combination, one worker a producer.
 

@@ -31,7 +31,9 @@ def as_record(
         started: when the matrix was started, with its time zone.
         interrupted: whether the user stopped it.
     """
-    return of_cells([as_cell(result) for result in results], started=started, interrupted=interrupted)
+    return of_cells(
+        [as_cell(result) for result in results], started=started, interrupted=interrupted
+    )
 
 
 def of_cells(
@@ -101,4 +103,6 @@ def write(record: dict[str, Any], path: Path) -> None:
         finally:
             Path(temporary).unlink(missing_ok=True)
     except OSError as error:
-        raise InfrastructureError(f"the record {path} cannot be written: {error.strerror}") from error
+        raise InfrastructureError(
+            f"the record {path} cannot be written: {error.strerror}"
+        ) from error

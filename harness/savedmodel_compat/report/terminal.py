@@ -45,7 +45,10 @@ _BOILERPLATE = tuple(
         (r"^Converting GraphDef to Graph has failed with an error: '", ""),
         (r"'? The binary trying to import the GraphDef was built when.*", ""),
         (r" ?\(Check whether your GraphDef-interpreting binary is up to date with.*?\)\.?", ""),
-        (r" ?Make sure the Op and Kernel are registered in the binary running in this process\.", ""),
+        (
+            r" ?Make sure the Op and Kernel are registered in the binary running in this process\.",
+            "",
+        ),
         (r" ?Note that if you are loading a saved graph which used ops from tf\.contrib.*", ""),
         (r"(Op<name=[^;>]+);.*?(?:>(?=; NodeDef)|$)", r"\1>"),
     )

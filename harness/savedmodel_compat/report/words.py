@@ -29,9 +29,10 @@ def in_words(result: Result) -> str:
     cell = result.cell
     by = f" of TensorFlow {cell.producer}" if cell.producer else ""
     stage = result.stage.value if result.stage else "load"
-    lines = [f"{cell.model}{by} fails in TensorFlow {cell.consumer} at {stage}: {', '.join(result.causes)}"]
-    for cause in result.causes:
-        lines.append(f"  {cause}: {BY_ID[cause].meaning}")
+    lines = [
+        f"{cell.model}{by} fails in TensorFlow {cell.consumer} at {stage}: {', '.join(result.causes)}"
+    ]
+    lines += [f"  {cause}: {BY_ID[cause].meaning}" for cause in result.causes]
     if about(result):
         lines.append(f"  where:   {about(result)}")
     lines.append(f"  message: {result.message}")

@@ -28,7 +28,7 @@ def executable() -> Path | None:
     """Return the uv to use: that of this environment, else the one on PATH, else None."""
     if importlib.util.find_spec("uv") is not None:
         # The distribution is an optional extra, with nothing but the binary in it.
-        from uv import find_uv_bin  # noqa: PLC0415
+        from uv import find_uv_bin
 
         return Path(find_uv_bin())
     found = shutil.which("uv")

@@ -167,9 +167,7 @@ class Export:
     seed: int
 
 
-def to_wire(
-    name: str, array: np.ndarray[Any, Any], dtype: str | None = None
-) -> _frames.Tensor:
+def to_wire(name: str, array: np.ndarray[Any, Any], dtype: str | None = None) -> _frames.Tensor:
     """Return an array as it travels; see ``worker/_frames.py``.
 
     Args:
@@ -387,7 +385,7 @@ class Worker:
                 except _frames.ProtocolError as error:
                     raise _LostError(f"garbage on its standard output: {error}") from None
                 if frame is not None:
-                    return frame  # type: ignore[no-any-return]
+                    return frame
                 if not selector.select(max(0.0, deadline - time.monotonic())):
                     raise _LostError("it did not answer in time")
                 data = os.read(stream.fileno(), _CHUNK)

@@ -75,6 +75,12 @@ def remove(pin: Pin, provider: Provider, *, cache: Cache | None = None) -> int:
     return freed
 
 
+def wheel_bytes(*, cache: Cache | None = None) -> int:
+    """Return the bytes of the wheels that are kept, so that no provider fetches one twice."""
+    cache = cache or Cache(root=default_root())
+    return size_of(cache.path("wheels"))
+
+
 def _row(pin: Pin, provider: Provider, cache: Cache) -> Row:
     folder = cache.path(_entry(pin, provider))
     fetched = cache.path(download.entry_of(pin)).is_dir()

@@ -3,6 +3,7 @@
 ``python -I worker KIND`` with KIND ``native`` or ``python`` (a module of this folder named ``_KIND``). The first frame
 on standard input configures it; every later one is a cell. End of input ends it.
 """
+
 import os
 import sys
 import time
@@ -69,7 +70,9 @@ def main(kind):
         backend = _backend(kind, hello[0])
         ready = backend.describe()
     except BaseException as error:  # the controller tells the user why this runtime does not start
-        controller.send({"error": str(error), "type": type(error).__name__, "trace": traceback.format_exc()})
+        controller.send(
+            {"error": str(error), "type": type(error).__name__, "trace": traceback.format_exc()}
+        )
         return 1
     ready["seconds"] = time.monotonic() - started
     controller.send(ready)
@@ -81,7 +84,11 @@ def main(kind):
         job = backend.jobs[request["op"]]
         try:
             verdict, outputs = _cell.run(
-                job, request, tensors, controller.requests, [controller.requests, controller.answers]
+                job,
+                request,
+                tensors,
+                controller.requests,
+                [controller.requests, controller.answers],
             )
         except _cell.Orphaned:
             return 0

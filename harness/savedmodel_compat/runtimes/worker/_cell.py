@@ -3,6 +3,7 @@
 The worker itself gets ready once and runs no op, so it stays single-threaded and can fork. The child inherits
 the loaded libraries, writes what it finds to a pipe and ends without clean-up.
 """
+
 import ctypes
 import os
 import resource
@@ -93,7 +94,12 @@ def said(error):
     """Return an exception as the controller reads it."""
     lines = traceback.format_exception(type(error), error, error.__traceback__)
     names = [kind.__name__ for kind in type(error).__mro__]
-    return {"error": str(error) or names[0], "type": names[0], "types": names, "trace": "".join(lines)}
+    return {
+        "error": str(error) or names[0],
+        "type": names[0],
+        "types": names,
+        "trace": "".join(lines),
+    }
 
 
 def _run_child(job, request, tensors, results, log, parent):
@@ -110,7 +116,7 @@ def _run_child(job, request, tensors, results, log, parent):
         job(request, tensors, reporter)
     except MemoryError:
         reporter.send({"error": "MemoryError: " + traceback.format_exc(), "type": "MemoryError"})
-    except BaseException as error:  # noqa: B902 - whatever the model's or the exporter's code raises is the verdict
+    except BaseException as error:
         reporter.send(said(error))
 
 
@@ -165,7 +171,7 @@ class _Watch(object):
             left = deadline - time.monotonic()
             if left <= 0:
                 return True
-            for descriptor, event in poll.poll(left * 1000):
+            for descriptor, _ in poll.poll(left * 1000):
                 if descriptor == self.controller:
                     raise Orphaned
                 if descriptor == self.log_pipe:
@@ -232,7 +238,8 @@ def run(job, request, tensors, controller, to_close):
             for descriptor in [results, log] + list(to_close):
                 os.close(descriptor)
             _run_child(job, request, tensors, results_in, log_in, parent)
-        except BaseException:  # the controller sees a child that ended without an answer, and this text
+        except BaseException:
+            # The controller sees a child that ended without an answer, and this text.
             traceback.print_exc()
             os._exit(70)
         os._exit(0)

@@ -4,8 +4,10 @@ Layout, little-endian: 4 bytes magic, u32 length of the header, u64 length of th
 payload. ``header["tensors"]`` lists ``[name, dtype, shape, nbytes]`` in the order of the payload. A string tensor's
 bytes are one u32 length an element, then the elements.
 """
+
 import json
 import struct
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 
 MAGIC = b"SMC1"
 _HEAD = struct.Struct("<4sIQ")
@@ -26,25 +28,27 @@ class Tensor(object):
         data: its elements, row-major, as bytes.
     """
 
-    __slots__ = ("name", "dtype", "shape", "data")
+    __slots__ = ("data", "dtype", "name", "shape")
 
-    def __init__(self, name, dtype, shape, data):
+    def __init__(self, name: str, dtype: str, shape: Iterable[int], data: bytes) -> None:
         self.name = name
         self.dtype = dtype
         self.shape = tuple(shape)
         self.data = data
 
 
-def pack_strings(items):
+def pack_strings(items: Iterable[bytes]) -> bytes:
     """Return the wire bytes of a string tensor's elements, given as an iterable of bytes."""
     items = list(items)
     return struct.pack("<%dI" % len(items), *[len(item) for item in items]) + b"".join(items)
 
 
-def unpack_strings(data, count):
+def unpack_strings(data: bytes, count: int) -> List[bytes]:
     """Return the ``count`` elements of a string tensor's wire bytes."""
     if len(data) < 4 * count:
-        raise ProtocolError("a string tensor of %d elements came with %d bytes" % (count, len(data)))
+        raise ProtocolError(
+            "a string tensor of %d elements came with %d bytes" % (count, len(data))
+        )
     items, at = [], 4 * count
     for size in struct.unpack_from("<%dI" % count, data):
         items.append(bytes(data[at : at + size]))
@@ -54,7 +58,7 @@ def unpack_strings(data, count):
     return items
 
 
-def encode(header, tensors=()):
+def encode(header: Dict[str, Any], tensors: Sequence[Tensor] = ()) -> List[bytes]:
     """Return the pieces of one frame, to be written one after the other."""
     header = dict(header)
     header["tensors"] = [[t.name, t.dtype, list(t.shape), len(t.data)] for t in tensors]
@@ -63,7 +67,7 @@ def encode(header, tensors=()):
     return [_HEAD.pack(MAGIC, len(body), payload), body] + [t.data for t in tensors]
 
 
-def sets(tensors, count, size):
+def sets(tensors: Sequence[Tensor], count: int, size: int) -> List[Sequence[Tensor]]:
     """Return ``tensors`` as ``count`` sets of ``size``, one for each run."""
     if len(tensors) != count * size:
         raise ProtocolError("%d tensors do not make %d sets of %d" % (len(tensors), count, size))
@@ -73,19 +77,19 @@ def sets(tensors, count, size):
 class Decoder(object):
     """Turns a stream of bytes, fed in pieces of any size, into frames."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._pieces = bytearray()
 
-    def feed(self, data):
+    def feed(self, data: bytes) -> None:
         """Add bytes that arrived."""
         self._pieces += data
 
     @property
-    def pending(self):
+    def pending(self) -> bytes:
         """The bytes of a frame that is not complete."""
         return bytes(self._pieces)
 
-    def frame(self):
+    def frame(self) -> Optional[Tuple[Dict[str, Any], List[Tensor]]]:
         """Return the next ``(header, tensors)``, or None while it is not complete.
 
         Raises:

@@ -4,6 +4,7 @@ The functions are those of ``tensorflow/c/c_api.h``. String tensors are laid out
 exported by every release: ``tensorflow/core/platform/ctstring_internal.h`` from 2.4 on, and before it the
 offset table of ``TF_TensorData``'s documentation.
 """
+
 import ctypes
 import os
 import struct
@@ -19,14 +20,6 @@ _CODES = (
     "RESOURCE_EXHAUSTED FAILED_PRECONDITION ABORTED OUT_OF_RANGE UNIMPLEMENTED INTERNAL UNAVAILABLE DATA_LOSS "
     "UNAUTHENTICATED"
 ).split()
-
-
-class _Buffer(ctypes.Structure):
-    _fields_ = [
-        ("data", ctypes.c_void_p),
-        ("length", ctypes.c_size_t),
-        ("data_deallocator", ctypes.c_void_p),
-    ]
 
 
 class _Output(ctypes.Structure):
@@ -67,7 +60,6 @@ _SIGNATURES = {
         [_P, _P, ctypes.POINTER(_Output), ctypes.POINTER(_P), _I]
         + [ctypes.POINTER(_Output), ctypes.POINTER(_P), _I, ctypes.POINTER(_P), _I, _P, _P],
     ),
-    "TF_GetAllOpList": (ctypes.POINTER(_Buffer), []),
 }
 
 
@@ -113,7 +105,8 @@ def encode_ctstrings(items):
     """Return the 24-byte views of the layout from 2.4 on, and the buffers that they point to."""
     kept = [ctypes.create_string_buffer(item, len(item) or 1) for item in items]
     views = [
-        _CTSTRING.pack(len(item) << 2 | 3, ctypes.addressof(buffer), 0) for item, buffer in zip(items, kept)
+        _CTSTRING.pack(len(item) << 2 | 3, ctypes.addressof(buffer), 0)
+        for item, buffer in zip(items, kept)
     ]
     return b"".join(views), kept
 
@@ -165,11 +158,6 @@ class Library(object):
             raise Failure(code, self.TF_Message(status).decode("utf-8", "replace"))
         return result
 
-    def op_list(self):
-        """Return the serialized OpList of this release."""
-        buffer = self.TF_GetAllOpList().contents
-        return ctypes.string_at(buffer.data, buffer.length)
-
 
 class _Session(object):
     """One loaded MetaGraph; lives in a cell's process, which ends without freeing anything."""
@@ -214,7 +202,11 @@ class _Session(object):
                 data = encode_offset_strings(items)
         # 1.4 says 0 for types that it carries all the same, such as bfloat16.
         elif self._tf.TF_DataTypeSize(number) * count not in (0, len(data)):
-            raise Failure(3, "input '%s': %d bytes do not make shape %s" % (tensor.name, len(data), tensor.shape))
+            raise Failure(
+                3,
+                "input '%s': %d bytes do not make shape %s"
+                % (tensor.name, len(data), tensor.shape),
+            )
         dimensions = (ctypes.c_int64 * len(tensor.shape))(*tensor.shape)
         made = self._tf.TF_AllocateTensor(number, dimensions, len(tensor.shape), len(data))
         ctypes.memmove(self._tf.TF_TensorData(made), data, len(data))
@@ -234,7 +226,9 @@ class _Session(object):
         elif self._tf.has_ctstrings:
             data = _frames.pack_strings(decode_ctstrings(address, count))
         else:
-            data = _frames.pack_strings(decode_offset_strings(ctypes.string_at(address, size), count))
+            data = _frames.pack_strings(
+                decode_offset_strings(ctypes.string_at(address, size), count)
+            )
         return _frames.Tensor(name, names.get(number, "enum %d" % number), shape, data)
 
     def run(self, inputs, outputs, dtypes):
@@ -283,7 +277,7 @@ class Backend(object):
     def __init__(self, configuration):
         self._library = Library(configuration["libraries"])
         self._dtypes = configuration["dtypes"]
-        self.jobs = {"run": self._run, "ops": self._ops}
+        self.jobs = {"run": self._run}
 
     def describe(self):
         """Return what the controller wants to know of this runtime."""
@@ -306,7 +300,9 @@ class Backend(object):
         runs, results = [], []
         for feed in _frames.sets(tensors, request["feeds"], len(request["inputs"])):
             try:
-                outputs = session.run(list(zip(request["inputs"], feed)), request["outputs"], self._dtypes)
+                outputs = session.run(
+                    list(zip(request["inputs"], feed)), request["outputs"], self._dtypes
+                )
             except Failure as failure:
                 runs.append(_said(failure))
                 continue
@@ -314,8 +310,3 @@ class Backend(object):
             results += outputs
         seconds["run"] = time.monotonic() - started
         return reporter.send({"seconds": seconds, "runs": runs}, results)
-
-    def _ops(self, request, tensors, reporter):
-        """Send the release's OpList as one string tensor."""
-        data = _frames.pack_strings([self._library.op_list()])
-        reporter.send({}, [_frames.Tensor("ops", "string", (), data)])

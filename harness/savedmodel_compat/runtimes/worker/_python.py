@@ -2,21 +2,25 @@
 
 The parent imports TensorFlow and runs no op: after one op a forked child hangs.
 """
+
 import importlib.util
 import os
 import sys
 import time
 
-import numpy
-import tensorflow
-
 import _cell
 import _frames
+import numpy
+import tensorflow
 
 
 def _v1(name):
     """Return a name of TensorFlow 1's API, wherever this release keeps it."""
-    return getattr(getattr(tensorflow, "compat").v1, name) if _RELEASE >= (1, 13) else getattr(tensorflow, name)
+    return (
+        getattr(tensorflow.compat.v1, name)
+        if _RELEASE >= (1, 13)
+        else getattr(tensorflow, name)
+    )
 
 
 _RELEASE = tuple(int(part) for part in tensorflow.__version__.split(".")[:2])
@@ -37,7 +41,9 @@ def _from_numpy(name, value):
     """Return an array, or what becomes one, as a wire tensor."""
     array = numpy.asarray(value)
     if array.dtype.kind in "SUO":
-        items = [item if isinstance(item, bytes) else str(item).encode("utf-8") for item in array.ravel()]
+        items = [
+            item if isinstance(item, bytes) else str(item).encode("utf-8") for item in array.ravel()
+        ]
         return _frames.Tensor(name, "string", array.shape, _frames.pack_strings(items))
     return _frames.Tensor(name, tensorflow.as_dtype(array.dtype).name, array.shape, array.tobytes())
 
@@ -74,7 +80,9 @@ class _V2(object):
             raise KeyError("signature %r is not among the loaded object's" % request["signature"])
         signature = self._loaded.signatures[request["signature"]]
         inputs = {
-            tensor.name: tensorflow.constant(_to_numpy(tensor), dtype=tensorflow.as_dtype(tensor.dtype))
+            tensor.name: tensorflow.constant(
+                _to_numpy(tensor), dtype=tensorflow.as_dtype(tensor.dtype)
+            )
             for tensor in tensors
         }
         results = signature(**inputs)
@@ -126,7 +134,8 @@ class Backend(object):
                 outputs = loaded.run(request, feed)
             except MemoryError:
                 raise
-            except Exception as error:  # whatever this release raises is what it says of these inputs
+            except Exception as error:
+                # Whatever this release raises is what it says of these inputs.
                 runs.append(_cell.said(error))
                 continue
             runs.append({"outputs": len(outputs)})
@@ -139,7 +148,9 @@ class Backend(object):
         reporter.stage("export")
         export = _exporter(request["file"], request["function"])
         recorded = export(
-            request["directory"], strip_default_attrs=request["strip_default_attrs"], seed=request["seed"]
+            request["directory"],
+            strip_default_attrs=request["strip_default_attrs"],
+            seed=request["seed"],
         )
         names, sent = [], []
         for signature in sorted(recorded):
