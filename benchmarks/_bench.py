@@ -46,9 +46,15 @@ class Bench:
     is_quick: bool
     cold: str | None
 
+    def export(self, exporter: str, producer: str, *, strip: bool = True) -> Model:
+        """Export a model, or take what the cache has; no worker of the producer stays behind."""
+        model = self.runner.export(exporter, producer=producer, strip=strip)
+        self.runner.close()
+        return model
+
     def small_model(self) -> Model:
         """Return y = x * 0.5 + 2 as 2.11.1 exports it with ``SavedModelBuilder``."""
-        return self.runner.export("half_plus_two", producer="2.11.1", strip=True)
+        return self.export("half_plus_two", "2.11.1")
 
     def consumers(self, releases: Sequence[str]) -> list[Consumer]:
         """Return releases as consumers of provider ``wheel``, all of them ready.

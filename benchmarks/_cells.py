@@ -9,9 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
+
 from _bench import NEWEST, Bench, case_of, run_cell, run_process, runtime
 from _measure import Row, Target, Unit, interleaved, ratio_of, row_of, timed
-
 from savedmodel_compat.errors import SavedModelCompatError
 from savedmodel_compat.runtimes.base import Provider
 from savedmodel_compat.runtimes.client import Worker

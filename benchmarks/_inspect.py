@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from _bench import NEWEST, Bench, run_process, runtime
 from _measure import Row, Target, Unit, interleaved, ratio_of, row_of, timed
-
 from savedmodel_compat.model import read, schema
 from savedmodel_compat.report.inspect import as_text
 from savedmodel_compat.runtimes.base import Provider
@@ -43,7 +42,7 @@ def _rows_of(bench: Bench, path: Path, name: str, theirs: Runtime) -> Iterator[R
         {
             "ours": timed(partial(_inspect, path, bench.folder / "bytecode")),
             "theirs": timed(partial(_show, path, theirs)),
-            "in process": timed(lambda: as_text(read(path))),
+            "in process": timed(lambda: as_text(read(path), None)),
         },
         bench.rounds,
     )

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import _memory
 from _bench import LIMITS, NEWEST, Bench, run_cell
 from _measure import Row, Sample, Target, Unit, interleaved, ratio_of, row_of, timed
-
 from savedmodel_compat.errors import SavedModelCompatError
 from savedmodel_compat.matrix.cells import Outcome
 from savedmodel_compat.matrix.run import Consumer, Options, run_matrix
@@ -37,6 +36,7 @@ _QUICK_RELEASES = ("2.8.4", "2.11.1", NEWEST)
 _MOST_TIMES = 1.3
 _MOST_ROUNDS = 5
 _STEP = 100
+_SPARE = 10
 # The results themselves are kept: some kilobytes a cell.
 _MOST_GROWTH_MB = 8.0
 
@@ -81,7 +81,8 @@ def memory_rows(bench: Bench) -> Iterator[Row]:
     """
     wanted = 300 if bench.is_quick else 1000
     model = bench.small_model()
-    copies = -(-wanted // len(model.cases))
+    # A few more, so that the worker still lives when the last of them is counted.
+    copies = wanted // len(model.cases) + _SPARE
     models = [replace(model, name=f"{model.name} {number}") for number in range(copies)]
     watch = _Watch()
     run_matrix(models, bench.consumers([NEWEST]), Options(limits=LIMITS), watch.on_result)
@@ -97,12 +98,11 @@ def memory_rows(bench: Bench) -> Iterator[Row]:
 
 
 def _models(bench: Bench) -> list[Model]:
-    export = bench.runner.export
     return [
-        export("half_plus_two", producer="2.11.1", strip=True),
-        export("half_plus_two", producer="2.11.1", strip=False),
-        export("half_plus_two", producer=NEWEST, strip=True),
-        export("half_plus_two_module", producer="2.11.1", strip=True),
+        bench.small_model(),
+        bench.export("half_plus_two", "2.11.1", strip=False),
+        bench.export("half_plus_two", NEWEST),
+        bench.export("half_plus_two_module", "2.11.1"),
     ]
 
 
@@ -167,5 +167,6 @@ class _Watch:
         _demand_pass(result)
         self._seen += 1
         if self._seen % _STEP == 0:
+            [worker] = _memory.children()
             self.controller.append(_memory.resident())
-            self.worker.append(max(map(_memory.resident, _memory.children())))
+            self.worker.append(_memory.resident(worker))

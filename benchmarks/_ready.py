@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from _bench import NEWEST, Bench, runtime
 from _measure import Row, Sample, Unit, interleaved, row_of, timed
-
 from savedmodel_compat.cache import Cache
 from savedmodel_compat.runtimes import pins, wheel
 from savedmodel_compat.runtimes.base import Provider

@@ -17,10 +17,9 @@ import _cells
 import _inspect
 import _matrix
 import _ready
+import savedmodel_compat
 from _bench import Bench, session
 from _measure import Row, Unit
-
-import savedmodel_compat
 from savedmodel_compat.errors import SavedModelCompatError
 from savedmodel_compat.matrix.runner import Runner
 

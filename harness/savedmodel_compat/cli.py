@@ -42,32 +42,42 @@ def run(arguments: Sequence[str]) -> int:
         arguments: what stands after the command's name.
     """
     try:
-        code = cli.main(args=list(arguments), prog_name="savedmodel-compat", standalone_mode=False)
+        return _exit_code(
+            cli.main(args=list(arguments), prog_name="savedmodel-compat", standalone_mode=False)
+        )
     except click.exceptions.Exit as end:
         return end.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
-        return _INTERRUPTED
     except click.ClickException as error:
         error.show()
         return _USAGE
-    except SavedModelCompatError as error:
-        click.echo(f"error: {error}", err=True)
-        return error.exit_code
     except BrokenPipeError:
         # Whoever read our output has seen enough; say nothing more to it.
         sys.stdout = None
         return _PIPE_CLOSED
-    except Exception:  # noqa: BLE001 - the last resort: a fault of the harness, shown whole
-        import traceback
+    except BaseException as error:  # noqa: BLE001 - every end has its exit code
+        return _report(error)
 
-        traceback.print_exc()
-        click.echo(
-            "\nerror: this is a fault of savedmodel-compat; the lines above belong in a report",
-            err=True,
-        )
-        return _FAULT
-    return code if isinstance(code, int) else 0
+
+def _exit_code(returned: object) -> int:
+    return returned if isinstance(returned, int) else 0
+
+
+def _report(error: BaseException) -> int:
+    """Say on stderr what ended the command, and return its exit code."""
+    if isinstance(error, click.Abort | KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return _INTERRUPTED
+    if isinstance(error, SavedModelCompatError):
+        click.echo(f"error: {error}", err=True)
+        return error.exit_code
+    import traceback
+
+    traceback.print_exception(error)
+    click.echo(
+        "\nerror: this is a fault of savedmodel-compat; the lines above belong in a report",
+        err=True,
+    )
+    return _FAULT
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -257,7 +267,7 @@ def _run_exported(
     "--timeout", type=click.FloatRange(min=0, min_open=True), default=600.0, show_default=True
 )
 @click.option("--yes", is_flag=True, help="Do not ask before large downloads.")
-def export(
+def export(  # noqa: PLR0917 - click passes them by name
     exporter: str,
     destination: Path,
     producer: str,

@@ -7,6 +7,7 @@ from typing import Dict, List
 
 import numpy as np
 import tensorflow as tf
+
 from _saving import (
     GraphSignature,
     ModuleSignature,

@@ -9,6 +9,7 @@ from typing import Any, Dict
 
 import numpy as np
 import tensorflow as tf
+
 from _saving import (
     Arrays,
     GraphSignature,

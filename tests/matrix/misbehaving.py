@@ -33,7 +33,9 @@ def hang(directory, *, strip_default_attrs, seed):
 
 def hog(directory, *, strip_default_attrs, seed):
     """A run that asks for a tensor of 4 GB."""
-    return _export(directory, lambda x: v1.reduce_sum(v1.fill([1024, 1024, 1024 * v1.size(x)], x[0])))
+    return _export(
+        directory, lambda x: v1.reduce_sum(v1.fill([1024, 1024, 1024 * v1.size(x)], x[0]))
+    )
 
 
 def swell(directory, *, strip_default_attrs, seed):
@@ -89,7 +91,10 @@ def without_signatures(directory, *, strip_default_attrs, seed):
 def without_outputs(directory, *, strip_default_attrs, seed):
     """A signature that answers nothing."""
     with v1.Graph().as_default():
-        return _save(directory, {"serving_default": ({"x": v1.placeholder(tf.float32, [None], name="x")}, {})})
+        return _save(
+            directory,
+            {"serving_default": ({"x": v1.placeholder(tf.float32, [None], name="x")}, {})},
+        )
 
 
 def handle(directory, *, strip_default_attrs, seed):

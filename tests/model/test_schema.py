@@ -86,5 +86,7 @@ def test_kernel_lists_are_nested_as_tensorflows() -> None:
     constraint.allowed_values.list.type.append(1)
     back = schema.KernelList.FromString(kernels.SerializeToString())
 
-    assert back.kernel[0].constraint[0].DESCRIPTOR.full_name == "tensorflow.KernelDef.AttrConstraint"
+    assert (
+        back.kernel[0].constraint[0].DESCRIPTOR.full_name == "tensorflow.KernelDef.AttrConstraint"
+    )
     assert back.kernel[0].constraint[0].allowed_values.list.type[0] == 1

@@ -132,7 +132,7 @@ def _explain(failure: Failure, stage: Stage) -> Explanation:
     return explanation
 
 
-def _failed(
+def _failed(  # noqa: PLR0917 - the facts of one verdict
     cell: Cell,
     verdict: Verdict,
     stage: Stage,

@@ -93,13 +93,16 @@ def load_models(
 
     Raises:
         NotASavedModelError: nothing there could be a SavedModel.
-        UsageError: no such tags or signature.
+        UsageError: no such tags or signature, or given inputs that no signature has.
     """
     names = _unique_names([saved_models.locate(path) for path in paths])
-    return [
+    models = [
         _load(path, name, tags=tags, signature=signature, given=given, seed=seed)
         for path, name in names
     ]
+    if given is not None:
+        _refuse_unused(given, models)
+    return models
 
 
 def recorded_model(
@@ -130,6 +133,17 @@ def recorded_model(
         cases=cases,
         meta_graph=meta_graph,
     )
+
+
+def _refuse_unused(given: inputs.Given, models: Sequence[Model]) -> None:
+    """A name that no signature has is a typing error, and what was meant would go without its input."""
+    graphs = [model.meta_graph for model in models if model.meta_graph is not None]
+    unused = given.unused(signature for graph in graphs for signature in graph.signatures.values())
+    if unused:
+        raise UsageError(
+            f"{given.path} has {', '.join(map(repr, unused))}, and no signature has such an input",
+            hint="name the arrays ALIAS or SIGNATURE/ALIAS; `savedmodel-compat inspect MODEL` lists both",
+        )
 
 
 def _unique_names(paths: Sequence[Path]) -> list[tuple[Path, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -75,7 +75,9 @@ class _Live:
                 worker.kill()
 
 
-def execute(groups: Sequence[Chunk[U]], do: Callable[[Worker, U], R], *, jobs: int) -> Iterator[R]:
+def execute(
+    groups: Sequence[Chunk[U]], do: Callable[[Worker, U], R], *, jobs: int
+) -> Generator[R, None, None]:
     """Yield ``do(worker, unit)`` for every unit, as they come.
 
     An exception of ``do`` ends everything and is raised here; so is an interrupt. Workers never outlive this call.

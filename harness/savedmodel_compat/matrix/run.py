@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -24,8 +25,6 @@ from savedmodel_compat.matrix.pool import Chunk, execute
 from savedmodel_compat.runtimes.client import Limits, LoadAndRun, Verdict, Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from savedmodel_compat.matrix.models import Case, Model
     from savedmodel_compat.runtimes.base import Runtime
 
@@ -159,9 +158,7 @@ def run_cells(
         One result a cell.
     """
 
-    def execute_here(
-        groups: Sequence[Chunk[_Unit]], do: Callable[[Worker, _Unit], list[_Seen]]
-    ) -> Iterator[list[_Seen]]:
+    def execute_here(groups: Sequence[Chunk[_Unit]], do: _Observe) -> _Batches:
         for group in groups:
             for unit in group.units:
                 yield do(worker_of(group.runtime, group.native), unit)
@@ -182,9 +179,9 @@ class Interrupted(Exception):  # noqa: N818 - it is no error of the harness
         self.results = results
 
 
-_Execute = Callable[
-    [Sequence[Chunk[_Unit]], Callable[[Worker, _Unit], list[_Seen]]], "Iterator[list[_Seen]]"
-]
+_Observe = Callable[[Worker, _Unit], list[_Seen]]
+_Batches = Generator[list[_Seen], None, None]
+_Execute = Callable[[Sequence[Chunk[_Unit]], _Observe], _Batches]
 
 
 def _on_a_pool(jobs: int) -> _Execute:
@@ -241,8 +238,10 @@ class _Run:
                 for model in self._models
                 if (pending := self._pending(model))
             ]
-            for seen in self._execute(units):
-                self._settle(seen)
+            # An interrupt outside the generator must end its workers all the same.
+            with closing(self._execute(units)) as stream:
+                for seen in stream:
+                    self._settle(seen)
 
     def the_rest(self) -> None:
         """Run every unit that no search for a reference has run, and decide what was left open."""
@@ -255,8 +254,9 @@ class _Run:
         undecided, self._undecided = self._undecided, []
         for seen in undecided:
             self._judge(seen)
-        for seen in self._execute(units):
-            self._judge(seen)
+        with closing(self._execute(units)) as stream:
+            for seen in stream:
+                self._judge(seen)
 
     def results(self, *, interrupted: bool) -> list[Result]:
         """Return all results in the order of models and consumers."""
@@ -283,7 +283,7 @@ class _Run:
             if case.feeds and _key(model, case) not in self._references
         )
 
-    def _execute(self, units: Sequence[_Unit]) -> Iterator[_Seen]:
+    def _execute(self, units: Sequence[_Unit]) -> Generator[_Seen, None, None]:
         groups: dict[tuple[int, bool], list[_Unit]] = {}
         runtimes: dict[int, Runtime] = {}
         for unit in units:
@@ -296,10 +296,13 @@ class _Run:
             for (key, native), members in groups.items()
         ]
         limits = self._options.limits
-        for batch in self._execute_units(
-            chunks, lambda worker, unit: _observe(worker, unit, limits)
-        ):
-            yield from batch
+
+        def observe(worker: Worker, unit: _Unit) -> list[_Seen]:
+            return _observe(worker, unit, limits)
+
+        with closing(self._execute_units(chunks, observe)) as batches:
+            for batch in batches:
+                yield from batch
 
     def _settle(self, seen: _Seen) -> None:
         """Take what a candidate did: a reference, a result, or something to decide later."""

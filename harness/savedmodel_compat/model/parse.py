@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 SIZE_LIMIT = 2**31 - 1
 # Each takes another pass over the text.
 _NOTES_LIMIT = 20
+_STRING_OR_COMMENT = r""" "(?:[^"\\\n]|\\.)*" | '(?:[^'\\\n]|\\.)*' | \#[^\n]* """.replace(" ", "")
 _QUOTED = 200
 _NO_FIELD = "has no field named"
 _NO_VALUE = re.compile(r'Enum type "([\w.]+)" has no value named (\w+)')
@@ -109,7 +110,7 @@ def _parse_leniently(text: str, file: Path) -> tuple[schema.SavedModel, tuple[st
                 notes.append(f"unknown fields were left out; the first is at {_at_line(error)}")
             else:
                 # What follows a misspelt field is reported at a later place.
-                before = f" (before it, {notes[-1]})" if notes else ""
+                before = f"; before it, {notes[-1]}" if notes else ""
                 raise _damaged(file, text.encode(), _at_line(error) + before) from error
         except RecursionError as error:
             raise _damaged(file, text.encode(), "its messages are nested too deeply") from error
@@ -118,11 +119,12 @@ def _parse_leniently(text: str, file: Path) -> tuple[schema.SavedModel, tuple[st
 
 
 def _without_value(text: str, value: re.Match[str], error: Exception, file: Path) -> str:
-    """Put the number 0 for an unknown value of an enum, wherever it stands outside a string."""
-    text, count = re.subn(rf"(?m)^([^\"'#\n]*?[:,\[]\s*){re.escape(value[2])}\b", r"\g<1>0", text)
-    if not count:
+    """Put the number 0 for an unknown value of an enum, wherever it stands outside of strings."""
+    pattern = rf"({_STRING_OR_COMMENT})|(?<=[:,\[\s]){re.escape(value[2])}\b(?!\s*[:{{])"
+    changed = re.sub(pattern, lambda found: found[1] or "0", text)
+    if changed == text:
         raise _damaged(file, text.encode(), _at_line(error)) from error
-    return text
+    return changed
 
 
 def _at_line(error: Exception) -> str:

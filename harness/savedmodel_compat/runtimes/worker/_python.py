@@ -16,11 +16,7 @@ import tensorflow
 
 def _v1(name):
     """Return a name of TensorFlow 1's API, wherever this release keeps it."""
-    return (
-        getattr(tensorflow.compat.v1, name)
-        if _RELEASE >= (1, 13)
-        else getattr(tensorflow, name)
-    )
+    return getattr(tensorflow.compat.v1, name) if _RELEASE >= (1, 13) else getattr(tensorflow, name)
 
 
 _RELEASE = tuple(int(part) for part in tensorflow.__version__.split(".")[:2])

@@ -1,0 +1,177 @@
+"""Tests of `savedmodel_compat.model.files`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from savedmodel_compat.errors import NotASavedModelError
+from savedmodel_compat.model import digest, read, schema
+
+SHARD = "variables/variables.data-00000-of-00001"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with the files of a model; their content does not matter."""
+    root = tmp_path / "model"
+    for name in ("saved_model.pb", SHARD, "variables/variables.index", "assets/vocabulary.txt"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(name)
+    return root
+
+
+def test_a_copy_has_the_same_digest(folder: Path, tmp_path: Path) -> None:
+    """The digest depends neither on the folder's name nor on times."""
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    os.utime(copy / "saved_model.pb", (0, 0))
+
+    assert digest(copy) == digest(str(folder))
+
+
+def test_the_digest_does_not_depend_on_the_order_of_making(tmp_path: Path) -> None:
+    """Two folders with the same files have one digest, whichever file came first."""
+    for root, names in (("a", "xyz"), ("b", "zyx")):
+        (tmp_path / root).mkdir()
+        for name in names:
+            (tmp_path / root / name).write_text(name)
+
+    assert digest(tmp_path / "a") == digest(tmp_path / "b")
+
+
+def test_the_digest_is_what_it_was(tmp_path: Path) -> None:
+    """The digest of a known folder is frozen: records made on other machines refer to it."""
+    (tmp_path / "saved_model.pb").write_bytes(b"model")
+    (tmp_path / "variables").mkdir()
+    (tmp_path / "variables" / "variables.index").write_bytes(b"index")
+
+    assert digest(tmp_path) == "FROZEN"
+
+
+def test_a_changed_byte_changes_the_digest(folder: Path) -> None:
+    """One other byte in any file is another model."""
+    before = digest(folder)
+    (folder / SHARD).write_text("other")
+
+    assert digest(folder) != before
+
+
+def test_a_renamed_file_changes_the_digest(folder: Path) -> None:
+    """The same content under another name is another model."""
+    before = digest(folder)
+    (folder / SHARD).rename(folder / "variables/variables.data-00000-of-00002")
+
+    assert digest(folder) != before
+
+
+def test_an_added_empty_file_changes_the_digest(folder: Path) -> None:
+    """A file counts even if nothing is in it."""
+    before = digest(folder)
+    (folder / "assets" / "empty").touch()
+
+    assert digest(folder) != before
+
+
+def test_content_cannot_move_between_files(tmp_path: Path) -> None:
+    """Bytes at the end of one file are told from the same bytes at the start of the next."""
+    for root, contents in (("a", ("xy", "z")), ("b", ("x", "yz"))):
+        (tmp_path / root).mkdir()
+        for name, content in zip("12", contents, strict=True):
+            (tmp_path / root / name).write_text(content)
+
+    assert digest(tmp_path / "a") != digest(tmp_path / "b")
+
+
+def test_the_root_may_be_a_link(folder: Path, tmp_path: Path) -> None:
+    """A mounted volume's link to the model has the model's digest."""
+    link = tmp_path / "link"
+    link.symlink_to(folder)
+
+    assert digest(link) == digest(folder)
+
+
+def test_what_is_outside_is_not_read(folder: Path, tmp_path: Path) -> None:
+    """A link out of the model counts by its text: what it leads to may change."""
+    outside = tmp_path / "outside"
+    outside.write_text("one")
+    (folder / "assets" / "link").symlink_to(outside)
+    before = digest(folder)
+    outside.write_text("two")
+
+    assert digest(folder) == before
+
+
+def test_a_link_within_the_model_counts_by_content(folder: Path) -> None:
+    """A link to a file of the model is that file under another name."""
+    (folder / "assets" / "link").symlink_to("vocabulary.txt")
+    linked = digest(folder)
+    (folder / "assets" / "link").unlink()
+    shutil.copy(folder / "assets/vocabulary.txt", folder / "assets/link")
+
+    assert digest(folder) == linked
+
+
+def test_a_linked_folder_is_not_entered(folder: Path) -> None:
+    """A link to the model itself does not make the walk endless."""
+    before = digest(folder)
+    (folder / "assets" / "loop").symlink_to(folder)
+
+    assert digest(folder) != before
+
+
+def test_a_pipe_is_passed_over(folder: Path) -> None:
+    """What is no file is not opened: reading a pipe would wait forever."""
+    before = digest(folder)
+    os.mkfifo(folder / "pipe")
+
+    assert digest(folder) == before
+
+
+def test_the_digest_of_no_folder_is_an_error(folder: Path) -> None:
+    """A file has no digest of a model."""
+    with pytest.raises(NotASavedModelError, match="is not a folder"):
+        digest(folder / "saved_model.pb")
+
+
+def test_files_are_listed_with_their_sizes(
+    write: Callable[..., Path], proto: schema.SavedModel
+) -> None:
+    """The files of the model and of its known folders are listed; others are not."""
+    root = write(proto)
+    for name in ("variables/variables.index", "assets/deep/vocabulary.txt", "other/file"):
+        (root / name).parent.mkdir(parents=True)
+        (root / name).write_text("12345")
+    model = read(root)
+
+    assert [file.name for file in model.files] == [
+        "assets/deep/vocabulary.txt",
+        "saved_model.pb",
+        "variables/variables.index",
+    ]
+    assert [file.size for file in model.files_in("variables")] == [5]
+
+
+def test_a_model_file_outside_is_not_read(tmp_path: Path, proto: schema.SavedModel) -> None:
+    """A saved_model.pb that is a link out of its folder is refused, with where it leads."""
+    (tmp_path / "elsewhere.pb").write_bytes(proto.SerializeToString())
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/saved_model.pb").symlink_to("../elsewhere.pb")
+
+    with pytest.raises(NotASavedModelError, match=r"elsewhere\.pb, which is outside") as caught:
+        read(tmp_path / "model")
+    assert "cp -rL" in str(caught.value.hint)
+
+
+def test_a_model_file_may_be_a_link_within(
+    write: Callable[..., Path], proto: schema.SavedModel
+) -> None:
+    """Volumes of Kubernetes link the files to a folder beside them."""
+    root = write(proto, "..data")
+    (root / "saved_model.pb").symlink_to("..data")
+
+    assert read(root).meta_graphs[0].tags == ("serve",)
+    assert [file.name for file in read(root).files] == ["..data", "saved_model.pb"]
