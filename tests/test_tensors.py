@@ -131,7 +131,7 @@ def test_arrays_survive_a_round_trip(dtype: tensors.DType) -> None:
     ],
 )
 def test_typed_fields_are_read(dtype: str, fields: dict[str, Any], expected: list[Any]) -> None:
-    """Each typed field gives its values, the halves from their bit patterns, the complex from pairs."""
+    """Each typed field gives its values: halves from bit patterns, complex ones from pairs."""
     array = tensors.to_numpy(tensor(dtype, [2], **fields))
 
     assert array.dtype == tensors.dtype_from_name(dtype).numpy

@@ -153,7 +153,7 @@ def test_functions_are_followed_through_bodies(
 def test_an_attr_that_was_empty_once_is_looked_at_again(
     meta_graph: schema.MetaGraphDef, node: Callable[..., schema.NodeDef], function: Function
 ) -> None:
-    """An empty list, a placeholder or nothing tells not whether the attr of an op holds functions."""
+    """An empty list, a placeholder or nothing does not tell whether an attr holds functions."""
     node("a", "Case").attr["branches"].list.SetInParent()
     node("b", "Case").attr["branches"].placeholder = "N"
     node("c", "Case").attr["branches"].SetInParent()
@@ -196,7 +196,7 @@ def test_reading_attrs_does_not_change_the_model(
 def test_a_large_graph_is_walked_in_seconds(
     meta_graph: schema.MetaGraphDef, node: Callable[..., schema.NodeDef], function: Function
 ) -> None:
-    """Fifty thousand nodes with attrs take far less than the tens of seconds of a quadratic walk."""
+    """Fifty thousand nodes with attrs take far less than the time of a quadratic walk."""
     node("n0", "f")
     for index in range(1, 50_000):
         node(f"n{index}", "Relu", [f"n{index - 1}"]).attr["T"].type = 1

@@ -27,7 +27,7 @@ def test_a_folder_with_the_file_is_the_model(tmp_path: Path, name: str) -> None:
 
 
 def test_the_highest_version_is_taken(tmp_path: Path) -> None:
-    """Versions are compared as numbers, and folders that are none are passed over, as Serving does."""
+    """As in Serving, versions compare as numbers, and folders that are none are passed over."""
     for version in ("9", "00000010", "v11", "0.12"):
         model(tmp_path / version)
 

@@ -1,4 +1,4 @@
-"""Tests of `savedmodel_compat.model.parse` and `damage`, through `read`: each damage is made, then recognised."""
+"""Tests of `savedmodel_compat.model.parse` and `damage`: each damage is made, then recognised."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_unknown_fields_of_a_text_are_noted(
 def test_unknown_enum_values_of_a_text_are_noted(
     write: Callable[..., Path], proto: schema.SavedModel
 ) -> None:
-    """A newer release's type is read as 0 wherever it stands, except within strings, and noted once."""
+    """A newer release's type is read as 0 wherever it stands outside of strings, and noted once."""
     text = text_format.MessageToString(proto).replace("DT_FLOAT", "DT_FLOAT128")
     text = text.replace('"2.11.1"', '"2.11.1 dtype: DT_FLOAT128"')
     model = read(write(text, "saved_model.pbtxt"))

@@ -108,6 +108,6 @@ def _plausible(node: schema.NodeDef) -> bool:
 
 def _parsed(message: Any, data: bytes) -> Any | None:
     try:
-        return message.FromString(data)
+        return schema.parse(message, data)
     except DecodeError:
         return None

@@ -57,7 +57,7 @@ def parse_binary(data: bytes, file: Path) -> schema.SavedModel:
     if data.startswith(b"\x0a"):
         raise _damaged(file, data, "does not start as one")
     try:
-        model = schema.SavedModel.FromString(data)
+        model = schema.parse(schema.SavedModel, data)
     except DecodeError as error:
         raise _damaged(file, data, str(error)) from error
     if not model.meta_graphs:

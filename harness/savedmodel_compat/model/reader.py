@@ -72,7 +72,7 @@ def _fingerprint(folder: Path) -> tuple[Fingerprint | None, tuple[str, ...]]:
     if not file.is_file():
         return None, ()
     try:
-        proto = schema.FingerprintDef.FromString(parse.read_bytes(files.inside(folder, file)))
+        proto = schema.parse(schema.FingerprintDef, parse.read_bytes(files.inside(folder, file)))
     except (DecodeError, SavedModelCompatError) as error:
         # No loader looks at it, so it does not make the model unreadable.
         return None, (f"{_FINGERPRINT} cannot be read: {error}",)
@@ -201,7 +201,7 @@ def _assets(proto: schema.MetaGraphDef, file: Path) -> Iterator[AssetFile]:
 
 def _unpacked(item: Any, file: Path) -> schema.AssetFileDef:
     try:
-        return schema.AssetFileDef.FromString(item.value)
+        return schema.parse(schema.AssetFileDef, item.value)
     except DecodeError as error:
         raise DamagedModelError(
             f"{file}: an entry of the collection '{_ASSETS}' is no AssetFileDef: {error}"

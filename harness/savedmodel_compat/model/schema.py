@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.message import DecodeError
 from tensorboard.compat.proto import meta_graph_pb2
 
 from savedmodel_compat.tensors import DTYPES
@@ -161,6 +162,23 @@ _class_of = (
     if hasattr(_classes, "GetMessageClass")
     else _classes.MessageFactory(pool=POOL).GetPrototype
 )
+
+
+def parse(message: Any, data: bytes) -> Any:
+    """Return the message that bytes hold.
+
+    Args:
+        message: one of the classes below.
+        data: its serialized form.
+
+    Raises:
+        DecodeError: they do not parse.
+    """
+    try:
+        return message.FromString(data)
+    except (SystemError, UnicodeDecodeError) as error:
+        # protobuf 3.20 in C++ fails so at some damage, the one in pure Python at text that is no UTF-8.
+        raise DecodeError(str(error)) from error
 
 
 def _message(name: str) -> Any:

@@ -1,0 +1,276 @@
+"""From a test's marker to its cells: which there are, known when tests are collected, and what each of them gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from savedmodel_compat._plugin_options import (
+    KEYWORDS,
+    MARKER,
+    OPTIONS,
+    as_list,
+    setting,
+)
+from savedmodel_compat.errors import NotASavedModelError, SavedModelCompatError, UsageError
+
+if TYPE_CHECKING:
+    from savedmodel_compat.config import Configuration
+    from savedmodel_compat.matrix.cells import Result
+    from savedmodel_compat.matrix.run import Consumer
+    from savedmodel_compat.matrix.runner import Runner
+    from savedmodel_compat.matrix.session import Where
+
+_STRIPS = {"both": (False, True), "on": (True,), "off": (False,)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellRequest:
+    """What one item is to run; plain words, so that collecting starts nothing.
+
+    Args:
+        model: an exporter, or the path of a model, as the marker says it.
+        name: what the item calls it.
+        producer: the release that exports; None for a path.
+        strip: whether default-valued attrs are stripped; None for a path.
+        consumer: the release that loads.
+        loader: which of its loaders.
+        signature: which signature; None for all of them.
+        on: the specifier among whose releases a reference is looked for.
+        provider: what makes the consumer ready.
+        seed: of weights and inputs.
+    """
+
+    model: str
+    name: str
+    producer: str | None
+    strip: bool | None
+    consumer: str
+    loader: str
+    signature: str | None
+    on: str
+    provider: str
+    seed: int = 0
+
+    @property
+    def id(self) -> str:
+        """The item's name in brackets."""
+        strip = {True: "stripped", False: "unstripped", None: None}[self.strip]
+        fields = (self.name, self.producer, strip, self.consumer, self.loader, self.signature)
+        return "-".join(part for part in fields if part)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Source:
+    """One model, before anybody has said who loads it."""
+
+    model: str
+    name: str
+    producer: str | None = None
+    strip: bool | None = None
+    signatures: tuple[str | None, ...] = field(default=(None,))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """What became of an item's cells.
+
+    Args:
+        results: one a cell.
+        problem: why there is no model to load, if there is none.
+    """
+
+    results: list[Result]
+    problem: SavedModelCompatError | None = None
+
+
+def plan(config: pytest.Config, marker: pytest.Mark) -> list[CellRequest]:
+    """Return the cells of a test, those of one consumer side by side, so that a worker is started once.
+
+    Args:
+        config: pytest's.
+        marker: the test's.
+
+    Raises:
+        UsageError: the marker or an option says what cannot be.
+    """
+    _check_keywords(marker)
+    on, provider = setting(config, "on", marker), setting(config, "provider", marker)
+    loaders = as_list(setting(config, "loader", marker))
+    where_of(on, provider, loaders)
+    consumers = releases(config, on, provider)
+    sources = list(_sources(config, marker))
+    return [
+        CellRequest(
+            model=source.model,
+            name=source.name,
+            producer=source.producer,
+            strip=source.strip,
+            consumer=consumer,
+            loader=loader,
+            signature=signature,
+            on=on,
+            provider=provider,
+            seed=marker.kwargs.get("seed", 0),
+        )
+        for consumer in consumers
+        for loader in loaders
+        for source in sources
+        for signature in source.signatures
+    ]
+
+
+def releases(config: pytest.Config, spec: str, provider: str) -> list[str]:
+    """Return the releases of a specifier, oldest first.
+
+    Args:
+        config: pytest's; the pins of its rootdir hold.
+        spec: releases, ranges or a named set.
+        provider: what makes them ready; ``current`` has its own release.
+    """
+    from savedmodel_compat import config as configuration
+    from savedmodel_compat.runtimes import current, pins, specs
+
+    if provider == "current":
+        return [current.make_ready().release]
+    table = pins.load(configuration.load(config.rootpath))
+    return [pin.release for pin in specs.select(spec, table)]
+
+
+def where_of(on: str, provider: str, loaders: Sequence[str]) -> Where:
+    """Return the consumers that options name.
+
+    Raises:
+        UsageError: the provider has none of the loaders.
+    """
+    from savedmodel_compat.matrix.session import Where
+    from savedmodel_compat.runtimes.base import Loader, Provider
+
+    if provider == "wheel" and "c" not in loaders:
+        raise UsageError(
+            f"provider 'wheel' has no loader {' or '.join(loaders)}",
+            hint="the Python loaders need a TensorFlow that is installed: provider 'venv'",
+        )
+    return Where(on=on, provider=Provider(provider), loaders=tuple(map(Loader, loaders)))
+
+
+def run(runner: Runner, wanted: CellRequest) -> Ran:
+    """Run the cells of one item.
+
+    Args:
+        runner: the session's.
+        wanted: what to run.
+
+    Raises:
+        SavedModelCompatError: there is no such model, release or signature.
+    """
+    consumer = _consumer(runner, wanted)
+    if wanted.producer is None:
+        model = runner.load(wanted.model, seed=wanted.seed)
+        candidates = runner.consumers(where_of(wanted.on, wanted.provider, [consumer.loader]))
+        cells = runner.run(model, consumer, candidates=candidates, signature=wanted.signature)
+        return Ran(results=cells)
+    order = runner.order(
+        wanted.model, producer=wanted.producer, strip=bool(wanted.strip), seed=wanted.seed
+    )
+    try:
+        model = runner.export(order)
+    except SavedModelCompatError as problem:
+        return Ran(results=runner.unexported(order, problem, consumer), problem=problem)
+    cells = runner.run(model, consumer, candidates=[], signature=wanted.signature)
+    return Ran(results=cells)
+
+
+def _consumer(runner: Runner, wanted: CellRequest) -> Consumer:
+    from savedmodel_compat.matrix.runner import one_of
+
+    # The loaders of a provider are known to it alone, and it refuses one that it has nowhere: `c` is everywhere.
+    loaders = list(dict.fromkeys(("c", wanted.loader)))
+    here = runner.consumers(where_of(wanted.consumer, wanted.provider, loaders))
+    return one_of(here, wanted.consumer, wanted.loader)
+
+
+def _check_keywords(marker: pytest.Mark) -> None:
+    known = [option.name for option in OPTIONS if option.of_a_test]
+    known += [keyword.name for keyword in KEYWORDS]
+    unknown = [name for name in marker.kwargs if name not in known]
+    if unknown:
+        raise UsageError(
+            f"marker {MARKER} has no keyword '{unknown[0]}'",
+            hint=f"its keywords are {', '.join(known)}",
+        )
+    if not marker.args:
+        raise UsageError(
+            f"marker {MARKER} names no model",
+            hint=f'name exporters or paths first: @pytest.mark.{MARKER}("models/half_plus_two")',
+        )
+    strip = marker.kwargs.get("strip", "both")
+    if strip not in _STRIPS:
+        raise UsageError(
+            f"marker {MARKER}, strip: there is no {strip!r}", hint=f"it is {', '.join(_STRIPS)}"
+        )
+
+
+def _sources(config: pytest.Config, marker: pytest.Mark) -> Iterator[_Source]:
+    from savedmodel_compat import config as configuration
+
+    registered = configuration.load(config.rootpath)
+    producers = marker.kwargs.get("producers")
+    for model in map(str, marker.args):
+        if producers is not None:
+            yield from _exports(config, registered, marker, model)
+        elif "::" in model or model in registered.exporters:
+            raise UsageError(
+                f"marker {MARKER}: '{model}' is an exporter, and no producers are named",
+                hint=f'@pytest.mark.{MARKER}("{model}", producers="2.11.1")',
+            )
+        else:
+            yield _Source(
+                model=model,
+                name=_name_of(model),
+                signatures=_named(marker) or _signatures_of(config.rootpath / model),
+            )
+
+
+def _exports(
+    config: pytest.Config, registered: Configuration, marker: pytest.Mark, model: str
+) -> Iterator[_Source]:
+    from savedmodel_compat.matrix.runner import find_exporter_in
+
+    name = find_exporter_in(config.rootpath, model, registered).name
+    spec = marker.kwargs["producers"]
+    text = spec if isinstance(spec, str) else ",".join(map(str, spec))
+    for producer in releases(config, text, "venv"):
+        for strip in _STRIPS[marker.kwargs.get("strip", "both")]:
+            yield _Source(
+                model=model,
+                name=name,
+                producer=producer,
+                strip=strip,
+                signatures=_named(marker) or (None,),
+            )
+
+
+def _named(marker: pytest.Mark) -> tuple[str, ...]:
+    named = marker.kwargs.get("signatures") or ()
+    return (named,) if isinstance(named, str) else tuple(named)
+
+
+def _name_of(model: str) -> str:
+    """Return a model's path as the marker says it, unless that holds only on this machine."""
+    path = Path(model)
+    return path.name if path.is_absolute() else path.as_posix()
+
+
+def _signatures_of(path: Path) -> tuple[str | None, ...]:
+    """Return the signatures of a model; None alone if they cannot be read, and the item says why."""
+    from savedmodel_compat.matrix.models import signature_keys
+
+    try:
+        return signature_keys(path) or (None,)
+    except NotASavedModelError:
+        return (None,)

@@ -1,0 +1,210 @@
+"""The settings of the pytest plugin: one table, four spellings of each, and the page that documents them.
+
+``python -m savedmodel_compat._plugin_options > docs/options.md`` writes that page anew.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from savedmodel_compat.errors import UsageError
+
+MARKER = "savedmodel"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """One setting and its spellings.
+
+    Args:
+        name: the marker's keyword; ``--savedmodel-NAME``, ini ``savedmodel_NAME`` and
+            ``SAVEDMODEL_COMPAT_NAME`` are made of it. The first that is given holds, in this order.
+        default: what holds if nobody says anything.
+        metavar: of its value.
+        help: one sentence.
+        choices: the only values, of which several may stand between commas; empty if any may.
+        of_a_test: whether a marker may set it for its test.
+    """
+
+    name: str
+    default: str
+    metavar: str
+    help: str
+    choices: tuple[str, ...] = ()
+    of_a_test: bool = True
+
+    @property
+    def flag(self) -> str:
+        """The command line's spelling."""
+        return f"--savedmodel-{self.name}"
+
+    @property
+    def ini(self) -> str:
+        """The ini file's spelling."""
+        return f"savedmodel_{self.name}"
+
+    @property
+    def variable(self) -> str:
+        """The environment's spelling."""
+        return f"SAVEDMODEL_COMPAT_{self.name.upper()}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keyword:
+    """A keyword that only the marker has."""
+
+    name: str
+    default: str
+    help: str
+
+
+OPTIONS = (
+    Option(
+        name="on",
+        default="smoke",
+        metavar="SPEC",
+        help="Consumers: releases, ranges or a named set.",
+    ),
+    Option(
+        name="provider",
+        default="wheel",
+        metavar="NAME",
+        help="What makes consumers ready.",
+        choices=("wheel", "venv", "current"),
+    ),
+    Option(
+        name="loader",
+        default="c",
+        metavar="LOADER,…",
+        help="Loaders of the consumers.",
+        choices=("c", "v1", "v2"),
+    ),
+    Option(
+        name="json",
+        default="",
+        metavar="FILE",
+        help="Write the JSON record of all cells there.",
+        of_a_test=False,
+    ),
+)
+
+KEYWORDS = (
+    Keyword(
+        name="producers",
+        default="none",
+        help="Releases that export, as a SPEC. The models are exporters then; without it, paths.",
+    ),
+    Keyword(
+        name="strip",
+        default="`'both'`",
+        help="Export with `strip_default_attrs` (`'on'`), without (`'off'`), or both.",
+    ),
+    Keyword(
+        name="signatures",
+        default="all",
+        help="The signatures to run, one item each. "
+        "Those of an exporter are known only once it has run: unnamed, they share an item.",
+    ),
+    Keyword(name="seed", default="`0`", help="Of weights and of inputs that are made up."),
+)
+
+
+def setting(config: pytest.Config, name: str, marker: pytest.Mark | None = None) -> str:
+    """Return the value of an option: marker, command line, ini, environment, default.
+
+    Args:
+        config: pytest's.
+        name: the option's.
+        marker: the test's, if it has one.
+
+    Raises:
+        UsageError: it is none of the option's choices.
+    """
+    option = next(option for option in OPTIONS if option.name == name)
+    value, where = next(_given(config, option, marker), (option.default, "default"))
+    unknown = [part for part in _parts(value) if option.choices and part not in option.choices]
+    if unknown:
+        raise UsageError(
+            f"{where}: there is no {name} '{unknown[0]}'",
+            hint=f"the {name}s are {', '.join(option.choices)}",
+        )
+    return value
+
+
+def is_given(config: pytest.Config, name: str) -> bool:
+    """Tell whether somebody has set an option for the whole session."""
+    option = next(option for option in OPTIONS if option.name == name)
+    return any(True for _ in _given(config, option, None))
+
+
+def as_list(value: str) -> list[str]:
+    """Return what stands between the commas of an option's value, each once."""
+    return list(dict.fromkeys(_parts(value)))
+
+
+def as_markdown() -> str:
+    """Return the page that documents the options."""
+    return "\n".join(_page()) + "\n"
+
+
+def _given(
+    config: pytest.Config, option: Option, marker: pytest.Mark | None
+) -> Iterator[tuple[str, str]]:
+    """Yield the values that were given, the one that holds first, each with where it stands."""
+    marked = marker.kwargs.get(option.name) if marker and option.of_a_test else None
+    if marked:
+        text = marked if isinstance(marked, str) else ",".join(map(str, marked))
+        yield text, f"marker {MARKER}, {option.name}"
+    named = (
+        (config.getoption(option.ini), option.flag),
+        (config.getini(option.ini), f"ini option {option.ini}"),
+        (os.environ.get(option.variable), f"environment variable {option.variable}"),
+    )
+    yield from ((str(value), where) for value, where in named if value)
+
+
+def _parts(value: str) -> Iterator[str]:
+    return (part.strip() for part in value.split(","))
+
+
+def _page() -> Iterator[str]:
+    yield "# Options of the pytest plugin"
+    yield ""
+    yield "Each setting has four spellings. The first that is given holds, from left to right."
+    yield ""
+    yield f"| marker `{MARKER}` | command line | ini file | environment | default | |"
+    yield "|---|---|---|---|---|---|"
+    yield from map(_option_row, OPTIONS)
+    yield ""
+    yield (
+        f"`@pytest.mark.{MARKER}(MODEL, ..., **keywords)` names the models that the fixture "
+        "`savedmodel_cell` is parametrised with: paths, relative to pytest's rootdir, or exporters, by "
+        "`FILE.py::function` or by a name that is registered under `[tool.savedmodel-compat.exporters]`. "
+        "These keywords are the marker's alone:"
+    )
+    yield ""
+    yield "| keyword | default | |"
+    yield "|---|---|---|"
+    yield from (f"| `{word.name}` | {word.default} | {word.help} |" for word in KEYWORDS)
+
+
+def _option_row(option: Option) -> str:
+    words = ", ".join(f"`{choice}`" for choice in option.choices)
+    cells = (
+        f"`{option.name}`" if option.of_a_test else "",
+        f"`{option.flag} {option.metavar}`",
+        f"`{option.ini}`",
+        f"`{option.variable}`",
+        f"`{option.default}`" if option.default else "none",
+        f"{option.help.removesuffix('.')}: {words}." if words else option.help,
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(as_markdown())

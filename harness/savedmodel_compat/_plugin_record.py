@@ -1,0 +1,83 @@
+"""The record of a pytest run: what items leave in their reports, gathered where reports arrive."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from savedmodel_compat.errors import InfrastructureError
+
+if TYPE_CHECKING:
+    from savedmodel_compat.matrix.cells import Result
+
+PROPERTY = "savedmodel_record"
+_WORST_FIRST = ("infra-error", "fail", "not-run", "unsupported", "pass")
+
+
+def keep(item: pytest.Item, results: Sequence[Result]) -> None:
+    """Leave the cells' records on the item; its reports carry them to wherever the session is run from.
+
+    Args:
+        item: whose cells they are.
+        results: one a cell.
+    """
+    from savedmodel_compat.report.record import as_cell
+
+    item.user_properties += [(PROPERTY, json.dumps(as_cell(result))) for result in results]
+
+
+class Records:
+    """Collects the records that reports bring, and writes them at the end; never on a worker of xdist.
+
+    Args:
+        path: the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path.absolute()
+        self._started = datetime.now(timezone.utc)
+        self._cells: dict[tuple[str, str], dict[str, Any]] = {}
+        self._problem: InfrastructureError | None = None
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take the records of an item, which the report of its end has all of."""
+        if report.when != "teardown":
+            return
+        cells = (json.loads(str(v)) for name, v in report.user_properties if name == PROPERTY)
+        for (cell_id, path), cell in {(c["id"], c["path"]): c for c in cells}.items():
+            # Several items may run one cell; a success must not hide what another of them saw.
+            known = self._cells.get((cell_id, path), cell)
+            self._cells[cell_id, path] = min(known, cell, key=_badness)
+
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Write the record."""
+        from savedmodel_compat.report.record import of_cells, write
+
+        record = of_cells(
+            [cell for _, cell in sorted(self._cells.items())],
+            started=self._started,
+            interrupted=exitstatus == pytest.ExitCode.INTERRUPTED,
+        )
+        try:
+            write(record, self._path)
+        except InfrastructureError as error:
+            self._problem = error
+            session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say where the record is, or why it is nowhere."""
+        if self._problem is not None:
+            terminalreporter.write_line(f"savedmodel-compat: {self._problem}", red=True)
+        else:
+            terminalreporter.write_line(
+                f"savedmodel-compat: {len(self._cells)} cells in {self._path}"
+            )
+
+
+def _badness(cell: dict[str, Any]) -> int:
+    return _WORST_FIRST.index(cell["outcome"])
