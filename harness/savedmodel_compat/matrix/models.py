@@ -105,6 +105,16 @@ def load_models(
     return models
 
 
+def signature_keys(path: Path) -> tuple[str, ...]:
+    """Return the keys of the signatures that `load_models` gives a model, without its inputs.
+
+    Raises:
+        NotASavedModelError: nothing there could be a SavedModel, or it does not parse.
+    """
+    saved = saved_models.read(saved_models.locate(path))
+    return tuple(key for key, _ in _signatures(_choose(saved, None), None))
+
+
 def recorded_model(
     path: Path,
     name: str,

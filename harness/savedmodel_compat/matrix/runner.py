@@ -11,16 +11,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from savedmodel_compat.errors import SavedModelCompatError, UsageError
-from savedmodel_compat.matrix.exports import Order, export_model, find_exporter
+from savedmodel_compat.matrix.exports import Exporter, Order, export_model, find_exporter
 from savedmodel_compat.matrix.models import Model, load_models
 from savedmodel_compat.matrix.run import Consumer, References, run_cells
-from savedmodel_compat.matrix.session import EXPORT_LIMITS, Session, Where
+from savedmodel_compat.matrix.session import EXPORT_LIMITS, Exported, Session, Where, unexported
 from savedmodel_compat.runtimes import venv
 from savedmodel_compat.runtimes.client import Worker
 
 if TYPE_CHECKING:
+    import os
     from types import TracebackType
 
+    from savedmodel_compat.config import Configuration
     from savedmodel_compat.matrix.cells import Result
     from savedmodel_compat.runtimes.base import Runtime
 
@@ -36,14 +38,18 @@ class Runner:
 
     Args:
         session: pins, options and configuration.
+        root: the folder that paths of models and exporters are relative to; models below it are
+            called by their paths from there.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, *, root: Path) -> None:
         self._session = session
+        self._root = root
         self._workers: OrderedDict[tuple[Path, bool], Worker] = OrderedDict()
         self._consumers: dict[Where, list[Consumer]] = {}
         self._models: dict[object, Model] = {}
         self._references: References = {}
+        self._searched: set[object] = set()
 
     def __enter__(self) -> Runner:
         """Return itself."""
@@ -69,8 +75,8 @@ class Runner:
             self._consumers[where] = self._session.consumers(where)
         return self._consumers[where]
 
-    def export(self, exporter: str, *, producer: str, strip: bool, seed: int = 0) -> Model:
-        """Export, or take what the cache has.
+    def order(self, exporter: str, *, producer: str, strip: bool, seed: int = 0) -> Order:
+        """Return the order for one export.
 
         Args:
             exporter: ``FILE.py::function`` or a registered name.
@@ -79,24 +85,49 @@ class Runner:
             seed: of weights and inputs.
 
         Raises:
+            UsageError: there is no such exporter.
+            UnknownReleaseError: the producer is not pinned.
+        """
+        found = find_exporter_in(self._root, exporter, self._session.configuration)
+        pinned = self._session.table.get(producer).release
+        return Order(exporter=found, producer=pinned, strip=strip, seed=seed)
+
+    def export(self, order: Order) -> Model:
+        """Export, or take what the cache has.
+
+        Raises:
             UnsupportedError: the producer does not have what the exporter needs.
             InterpreterNotFoundError: no CPython for the producer.
             ExportError: the exporter failed.
         """
-        found = find_exporter(exporter, self._session.configuration)
-        order = Order(exporter=found, producer=producer, strip=strip, seed=seed)
         if order not in self._models:
-            runtime = venv.make_ready(self._session.table.get(producer))
+            runtime = venv.make_ready(self._session.table.get(order.producer))
             worker = self._worker(runtime, native=False)
             self._models[order] = export_model(worker, runtime, order, EXPORT_LIMITS)
         return self._models[order]
 
-    def load(self, path: Path, *, tags: tuple[str, ...] | None = None, seed: int = 0) -> Model:
-        """Read a model that is there."""
-        key = (path, tags, seed)
+    def unexported(
+        self, order: Order, problem: SavedModelCompatError, consumer: Consumer
+    ) -> list[Result]:
+        """Return the cell of a model that could not be exported."""
+        return unexported([Exported(order=order, problem=problem)], [consumer])
+
+    def load(self, path: str | os.PathLike[str], *, seed: int = 0) -> Model:
+        """Read a model that is there.
+
+        Raises:
+            NotASavedModelError: nothing there could be a SavedModel.
+        """
+        key = (self._root / path, seed)
         if key not in self._models:
-            [self._models[key]] = load_models([path], tags=tags, seed=seed)
+            [model] = load_models([key[0]], seed=seed)
+            self._models[key] = replace(model, name=self._name(model))
         return self._models[key]
+
+    def _name(self, model: Model) -> str:
+        # One name must mean one model in the whole record, whichever of them this process runs.
+        below = model.path.is_relative_to(self._root)
+        return model.path.relative_to(self._root).as_posix() if below else model.name
 
     def run(
         self,
@@ -114,6 +145,10 @@ class Runner:
             candidates: where a reference is looked for, if none was recorded.
             signature: the only one to run; None runs all.
         """
+        searched = (model.path, model.sha256, signature, tuple(c.release for c in candidates))
+        if searched in self._searched:
+            candidates = []  # what they answered is kept; where none did, none will
+        self._searched.add(searched)
         return run_cells(
             _only(model, signature),
             consumer,
@@ -142,6 +177,16 @@ def _only(model: Model, signature: str | None) -> Model:
             f"{model.name} has no signature '{signature}'; it has {[c.signature for c in model.cases]}"
         )
     return replace(model, cases=cases)
+
+
+def find_exporter_in(root: Path, text: str, configuration: Configuration) -> Exporter:
+    """Return the exporter that ``text`` names; a file that is not registered is looked for in ``root``.
+
+    Raises:
+        UsageError: there is no such name or file.
+    """
+    is_file = "::" in text and text not in configuration.exporters
+    return find_exporter(str(root / text) if is_file else text, configuration)
 
 
 def one_of(consumers: list[Consumer], release: str, loader: str) -> Consumer:

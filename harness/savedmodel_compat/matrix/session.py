@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from savedmodel_compat import config
@@ -99,9 +100,15 @@ class Session:
     table: pins.PinTable
 
     @classmethod
-    def here(cls, *, options: Options | None = None, watcher: Watcher | None = None) -> Session:
-        """Return a session with the configuration of the working directory."""
-        configuration = config.load()
+    def here(
+        cls,
+        *,
+        options: Options | None = None,
+        watcher: Watcher | None = None,
+        start: Path | None = None,
+    ) -> Session:
+        """Return a session with the configuration that holds at ``start`` (the working directory)."""
+        configuration = config.load(start)
         return cls(
             configuration=configuration,
             options=options or Options(),

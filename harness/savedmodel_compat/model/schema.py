@@ -177,7 +177,7 @@ def parse(message: Any, data: bytes) -> Any:
     try:
         return message.FromString(data)
     except (SystemError, UnicodeDecodeError) as error:
-        # protobuf 3.20 in C++ fails so at some damage, the one in pure Python at text that is no UTF-8.
+        # So fail protobuf 3.20 in C++ at some damage, and pure Python at text that is no UTF-8.
         raise DecodeError(str(error)) from error
 
 
