@@ -115,9 +115,7 @@ def interleaved(jobs: Mapping[str, Timed], rounds: int) -> dict[str, Sample]:
     return {name: Sample(tuple(values)) for name, values in seconds.items()}
 
 
-def row_of(
-    what: str, unit: Unit, sample: Sample, target: Target | None = None, note: str = ""
-) -> Row:
+def row_of(what: str, unit: Unit, sample: Sample, target: Target | None = None) -> Row:
     """Return the row of one sample: median, best and worst round.
 
     Args:
@@ -125,7 +123,6 @@ def row_of(
         unit: milliseconds or seconds.
         sample: the rounds.
         target: of the median, in ``unit``.
-        note: what else a reader should know.
     """
     scale = 1000.0 if unit is Unit.MILLISECONDS else 1.0
     return Row(
@@ -135,11 +132,10 @@ def row_of(
         least=min(sample.seconds) * scale,
         most=max(sample.seconds) * scale,
         target=target,
-        note=note,
     )
 
 
-def ratio_of(what: str, over: Sample, under: Sample, target: Target, note: str = "") -> Row:
+def ratio_of(what: str, over: Sample, under: Sample, target: Target | None = None) -> Row:
     """Return the row of a ratio of medians, with the least and the greatest ratio of one round.
 
     Args:
@@ -147,7 +143,6 @@ def ratio_of(what: str, over: Sample, under: Sample, target: Target, note: str =
         over: the numerator.
         under: the denominator, from the same rounds.
         target: of the ratio.
-        note: what else a reader should know.
     """
     pairs = [a / b for a, b in zip(over.seconds, under.seconds, strict=True)]
     return Row(
@@ -157,5 +152,4 @@ def ratio_of(what: str, over: Sample, under: Sample, target: Target, note: str =
         least=min(pairs),
         most=max(pairs),
         target=target,
-        note=note,
     )

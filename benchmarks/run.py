@@ -1,4 +1,4 @@
-"""Measure what docs and design promise, and print it beside its targets."""
+"""Measure what the harness promises of its speed and memory, and print it beside the targets."""
 
 from __future__ import annotations
 
@@ -44,6 +44,8 @@ def main(arguments: Sequence[str]) -> int:
     started = datetime.now(timezone.utc)
     rows: list[tuple[str, Row]] = []
     problems: list[tuple[str, str]] = []
+    load = os.getloadavg()[0]
+    print(f"{os.cpu_count()} CPUs, load {load:.1f}, {platform.platform()}", file=sys.stderr)
     print(_line("what", "median", "min", "max", "target", ""))
     with tempfile.TemporaryDirectory() as folder, Runner(session()) as runner:
         bench = Bench(
@@ -62,7 +64,7 @@ def main(arguments: Sequence[str]) -> int:
                 problems.append((name, str(error)))
                 print(f"{name} could not be measured: {error}", file=sys.stderr)
     if options.json:
-        options.json.write_text(json.dumps(_record(started, rows, problems), indent=1) + "\n")
+        options.json.write_text(json.dumps(_record(started, load, rows, problems), indent=1) + "\n")
     return 1 if problems else 0
 
 
@@ -100,7 +102,10 @@ def _number(number: float | None, unit: Unit) -> str:
 
 
 def _record(
-    started: datetime, rows: Sequence[tuple[str, Row]], problems: Sequence[tuple[str, str]]
+    started: datetime,
+    load: float,
+    rows: Sequence[tuple[str, Row]],
+    problems: Sequence[tuple[str, str]],
 ) -> dict[str, object]:
     """Return what ``--json`` writes."""
     return {
@@ -109,7 +114,7 @@ def _record(
         "started": started.isoformat(timespec="seconds"),
         "machine": {
             "cpus": os.cpu_count(),
-            "load_at_end": os.getloadavg()[0],
+            "load": [load, os.getloadavg()[0]],
             "platform": platform.platform(),
             "python": platform.python_version(),
         },

@@ -169,19 +169,32 @@ def run(runner: Runner, wanted: CellRequest) -> Ran:
         SavedModelCompatError: there is no such model, release or signature.
     """
     consumer = _consumer(runner, wanted)
-    if wanted.producer is None:
-        model = runner.load(wanted.model, seed=wanted.seed)
-        candidates = runner.consumers(where_of(wanted.on, wanted.provider, [consumer.loader]))
-        cells = runner.run(model, consumer, candidates=candidates, signature=wanted.signature)
-        return Ran(results=cells)
-    order = runner.order(
-        wanted.model, producer=wanted.producer, strip=bool(wanted.strip), seed=wanted.seed
+    if wanted.producer is not None:
+        return _run_export(runner, wanted, consumer)
+    model = runner.load(wanted.model, seed=wanted.seed)
+    # A consumer that is not ready compares nothing.
+    candidates = (
+        runner.consumers(where_of(wanted.on, wanted.provider, [wanted.loader]))
+        if consumer.runtime
+        else []
     )
-    try:
-        model = runner.export(order)
-    except SavedModelCompatError as problem:
-        return Ran(results=runner.unexported(order, problem, consumer), problem=problem)
-    cells = runner.run(model, consumer, candidates=[], signature=wanted.signature)
+    cells = runner.run(model, consumer, candidates=candidates, signature=wanted.signature)
+    return Ran(results=cells)
+
+
+def _run_export(runner: Runner, wanted: CellRequest, consumer: Consumer) -> Ran:
+    from savedmodel_compat.matrix.session import unexported
+
+    exported = runner.export_or_say(
+        wanted.model,
+        producer=wanted.producer or "",
+        strip=bool(wanted.strip),
+        seed=wanted.seed,
+    )
+    if exported.model is None:
+        return Ran(results=unexported([exported], [consumer]), problem=exported.problem)
+    # What the producer recorded is the reference: nobody else has to run the model for one.
+    cells = runner.run(exported.model, consumer, candidates=[], signature=wanted.signature)
     return Ran(results=cells)
 
 

@@ -27,7 +27,8 @@ class Option:
         default: what holds if nobody says anything.
         metavar: of its value.
         help: one sentence.
-        choices: the only values, of which several may stand between commas; empty if any may.
+        choices: the only values; empty if there are others.
+        several: whether commas part several values.
         of_a_test: whether a marker may set it for its test.
     """
 
@@ -36,6 +37,7 @@ class Option:
     metavar: str
     help: str
     choices: tuple[str, ...] = ()
+    several: bool = False
     of_a_test: bool = True
 
     @property
@@ -83,6 +85,7 @@ OPTIONS = (
         metavar="LOADER,…",
         help="Loaders of the consumers.",
         choices=("c", "v1", "v2"),
+        several=True,
     ),
     Option(
         name="json",
@@ -127,8 +130,9 @@ def setting(config: pytest.Config, name: str, marker: pytest.Mark | None = None)
     """
     option = next(option for option in OPTIONS if option.name == name)
     value, where = next(_given(config, option, marker), (option.default, "default"))
-    unknown = [part for part in _parts(value) if option.choices and part not in option.choices]
-    if unknown:
+    parts = as_list(value) if option.several else [value]
+    unknown = [part for part in parts if part not in option.choices]
+    if option.choices and unknown:
         raise UsageError(
             f"{where}: there is no {name} '{unknown[0]}'",
             hint=f"the {name}s are {', '.join(option.choices)}",
@@ -144,7 +148,7 @@ def is_given(config: pytest.Config, name: str) -> bool:
 
 def as_list(value: str) -> list[str]:
     """Return what stands between the commas of an option's value, each once."""
-    return list(dict.fromkeys(_parts(value)))
+    return list(dict.fromkeys(part.strip() for part in value.split(",")))
 
 
 def as_markdown() -> str:
@@ -166,10 +170,6 @@ def _given(
         (os.environ.get(option.variable), f"environment variable {option.variable}"),
     )
     yield from ((str(value), where) for value, where in named if value)
-
-
-def _parts(value: str) -> Iterator[str]:
-    return (part.strip() for part in value.split(","))
 
 
 def _page() -> Iterator[str]:

@@ -229,9 +229,10 @@ def test_a_fingerprint_is_read(write: Write, proto: schema.SavedModel) -> None:
     assert (found.saved_model_checksum, found.producer, found.uuid) == (2**64 - 1, 4, "17")
 
 
-def test_a_damaged_fingerprint_is_a_note(corpus: Path) -> None:
+def test_a_damaged_fingerprint_is_a_note(write: Write, proto: schema.SavedModel) -> None:
     """A fingerprint that does not parse stops no loader: this one is a hex dump of itself."""
-    model = read(corpus / "half_plus_two_tf2")
+    write("00000000: 08eb fb84 fbfc babb  ........\n", "fingerprint.pb")
+    model = read(write(proto))
 
     assert model.fingerprint is None
     assert "fingerprint.pb cannot be read" in model.notes[0]

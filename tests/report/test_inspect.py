@@ -76,7 +76,7 @@ def test_the_text_names_what_a_model_holds(corpus: Path) -> None:
 
 
 def test_the_text_of_a_module_has_its_objects(corpus: Path) -> None:
-    """Objects, defaults and notes of a TensorFlow 2 model are in the text."""
+    """Objects, functions and defaults of a TensorFlow 2 model are in the text."""
     text = inspect.as_text(read(corpus / "half_plus_two_tf2"), None)
 
     assert "default attrs  stripped" in text
@@ -84,7 +84,6 @@ def test_the_text_of_a_module_has_its_objects(corpus: Path) -> None:
     assert "a (variable)" in text
     assert "14 functions with 122 nodes" in text
     assert "default [0.0] of shape [1]" in text
-    assert "fingerprint.pb cannot be read" in text
     assert "signature '__saved_model_init_op', TensorFlow's own" in text
 
 
@@ -211,6 +210,17 @@ def test_what_is_not_there_is_said(
     assert "signatures     none" in text
     assert "variables      none" in text
     assert "TensorFlow of unknown version" in text
+
+
+def test_notes_are_shown(
+    saved: Callable[[schema.SavedModel], SavedModel], proto: schema.SavedModel, tmp_path: Path
+) -> None:
+    """What was odd about the reading stands in both forms."""
+    (tmp_path / "fingerprint.pb").write_bytes(b"\xff")
+    model = saved(proto)
+
+    assert "  note           fingerprint.pb cannot be read" in inspect.as_text(model, None)
+    assert "fingerprint.pb cannot be read" in as_json(model)["notes"][0]
 
 
 def test_the_hashes_of_a_fingerprint_are_text(corpus: Path) -> None:

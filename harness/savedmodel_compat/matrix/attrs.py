@@ -12,9 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from packaging.version import Version
-from tensorboard.compat.proto import op_def_pb2
-
-from savedmodel_compat.model import reachable, walk
+from savedmodel_compat.model import reachable, schema, walk
 from savedmodel_compat.model.graph import node_of
 
 if TYPE_CHECKING:
@@ -66,7 +64,7 @@ def read_ops(path: Path) -> Ops:
 
 @lru_cache(maxsize=64)
 def _parsed(path: Path, changed: int) -> Ops:  # noqa: ARG001 - part of the key
-    return {op.name: op for op in op_def_pb2.OpList.FromString(path.read_bytes()).op}
+    return {op.name: op for op in schema.parse(schema.OpList, path.read_bytes()).op}
 
 
 def attrs_used(model: Model) -> frozenset[tuple[str, str]]:

@@ -14,7 +14,7 @@ from savedmodel_compat.errors import SavedModelCompatError, UsageError
 from savedmodel_compat.matrix.exports import Exporter, Order, export_model, find_exporter
 from savedmodel_compat.matrix.models import Model, load_models
 from savedmodel_compat.matrix.run import Consumer, References, run_cells
-from savedmodel_compat.matrix.session import EXPORT_LIMITS, Exported, Session, Where, unexported
+from savedmodel_compat.matrix.session import EXPORT_LIMITS, Exported, Session, Where
 from savedmodel_compat.runtimes import venv
 from savedmodel_compat.runtimes.client import Worker
 
@@ -38,13 +38,13 @@ class Runner:
 
     Args:
         session: pins, options and configuration.
-        root: the folder that paths of models and exporters are relative to; models below it are
-            called by their paths from there.
+        root: the folder that paths of models and exporters are relative to, by default the working
+            directory; models below it are called by their paths from there.
     """
 
-    def __init__(self, session: Session, *, root: Path) -> None:
+    def __init__(self, session: Session, *, root: Path | None = None) -> None:
         self._session = session
-        self._root = root
+        self._root = root or Path.cwd()
         self._workers: OrderedDict[tuple[Path, bool], Worker] = OrderedDict()
         self._consumers: dict[Where, list[Consumer]] = {}
         self._models: dict[object, Model] = {}
@@ -75,8 +75,8 @@ class Runner:
             self._consumers[where] = self._session.consumers(where)
         return self._consumers[where]
 
-    def order(self, exporter: str, *, producer: str, strip: bool, seed: int = 0) -> Order:
-        """Return the order for one export.
+    def export(self, exporter: str, *, producer: str, strip: bool, seed: int = 0) -> Model:
+        """Export, or take what the cache has.
 
         Args:
             exporter: ``FILE.py::function`` or a registered name.
@@ -87,30 +87,33 @@ class Runner:
         Raises:
             UsageError: there is no such exporter.
             UnknownReleaseError: the producer is not pinned.
-        """
-        found = find_exporter_in(self._root, exporter, self._session.configuration)
-        pinned = self._session.table.get(producer).release
-        return Order(exporter=found, producer=pinned, strip=strip, seed=seed)
-
-    def export(self, order: Order) -> Model:
-        """Export, or take what the cache has.
-
-        Raises:
             UnsupportedError: the producer does not have what the exporter needs.
             InterpreterNotFoundError: no CPython for the producer.
             ExportError: the exporter failed.
         """
+        return self._export(self._order(exporter, producer, strip=strip, seed=seed))
+
+    def export_or_say(
+        self, exporter: str, *, producer: str, strip: bool, seed: int = 0
+    ) -> Exported:
+        """Export as `export` does, and give back a problem of the producer instead of raising it."""
+        order = self._order(exporter, producer, strip=strip, seed=seed)
+        try:
+            return Exported(order=order, model=self._export(order))
+        except SavedModelCompatError as problem:
+            return Exported(order=order, problem=problem)
+
+    def _order(self, exporter: str, producer: str, *, strip: bool, seed: int) -> Order:
+        found = find_exporter_in(self._root, exporter, self._session.configuration)
+        pinned = self._session.table.get(producer).release
+        return Order(exporter=found, producer=pinned, strip=strip, seed=seed)
+
+    def _export(self, order: Order) -> Model:
         if order not in self._models:
             runtime = venv.make_ready(self._session.table.get(order.producer))
             worker = self._worker(runtime, native=False)
             self._models[order] = export_model(worker, runtime, order, EXPORT_LIMITS)
         return self._models[order]
-
-    def unexported(
-        self, order: Order, problem: SavedModelCompatError, consumer: Consumer
-    ) -> list[Result]:
-        """Return the cell of a model that could not be exported."""
-        return unexported([Exported(order=order, problem=problem)], [consumer])
 
     def load(self, path: str | os.PathLike[str], *, seed: int = 0) -> Model:
         """Read a model that is there.
@@ -157,6 +160,21 @@ class Runner:
             references=self._references,
             worker_of=lambda runtime, native: self._worker(runtime, native=native),
         )
+
+    def run_all(self, model: Model, where: Where, *, signature: str | None = None) -> list[Result]:
+        """Run a model in all consumers of ``where``, which are each other's candidates for a reference.
+
+        Args:
+            model: what to load.
+            where: the consumers.
+            signature: the only one to run; None runs all.
+        """
+        consumers = self.consumers(where)
+        return [
+            result
+            for consumer in consumers
+            for result in self.run(model, consumer, candidates=consumers, signature=signature)
+        ]
 
     def _worker(self, runtime: Runtime, *, native: bool) -> Worker:
         key = (runtime.folder, native)
