@@ -68,7 +68,11 @@ def _report(error: BaseException) -> int:
         click.echo("interrupted", err=True)
         return _INTERRUPTED
     if isinstance(error, SavedModelCompatError):
-        click.echo(f"error: {error}", err=True)
+        from savedmodel_compat.report.inspect import printable
+
+        # A model chooses the names that stand in the text; the terminal must survive them.
+        for line in f"error: {error}".split("\n"):
+            click.echo(printable(line), err=True)
         return error.exit_code
     import traceback
 

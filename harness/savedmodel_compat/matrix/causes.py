@@ -25,7 +25,7 @@ class Cause:
         stage: where it belongs; None for those that can come anywhere.
         meaning: one sentence.
         fix: what to do about it; may name ``{op}``, ``{attr}`` and ``{node}``.
-        patterns: what is said when it happens; named groups ``op``, ``attr``, ``node`` fill the detail.
+        patterns: what is said when it happens; named groups ``op``, ``attr``, ``node``, ``function`` fill the detail.
     """
 
     id: str
@@ -59,7 +59,6 @@ CAUSES: tuple[Cause, ...] = (
         patterns=(
             r"Op type not registered '(?P<op>[^']+)'",
             r"No op named (?P<op>\S+) in defined operations",
-            r"unregistered op (?P<op>[\w>]+)",
             r"KeyError: u?'(?P<op>[A-Z]\w+)'",
         ),
     ),
@@ -77,8 +76,8 @@ CAUSES: tuple[Cause, ...] = (
         fix="export again with the release that serves; a graph edited by hand may have lost '{attr}'",
         patterns=(
             rf"NodeDef missing attrs? '(?P<attr>[^']+)'.*? from {_OP}",
+            r"No attr named '(?P<attr>[^']+)' in NodeDef",
             r'node "(?P<node>[^"]+)" which is a (?P<op>const)ant tensor but no (?P<attr>value) has been provided',
-            r"Node '(?P<node>[^']+)' \(type: '(?P<op>\w+)'.*missing (?P<attr>\w+) attr",
         ),
     ),
     Cause(
@@ -88,8 +87,9 @@ CAUSES: tuple[Cause, ...] = (
         fix=f"{_UPGRADE}: it does not know this value of '{{attr}}'",
         patterns=(
             rf"Value for attr '(?P<attr>[^']+)' of \S.*? is not in the list of allowed values.*?(?:{_OP}|$)",
-            r"Value for attr '(?P<attr>[^']+)' of \S+ must be at least",
-            r"AttrValue (?:had value|must not have)",
+            r"Value for attr '(?P<attr>[^']+)' of \S+ must be at least.*?(?:Op<name=(?P<op>[\w>]+);|$)",
+            r"AttrValue (?:had value|must not have).*? for attr '(?P<attr>[^']+)'.*?"
+            r"(?:Op<name=(?P<op>[\w>]+);|$)",
             r"AttrValue has invalid DataType enum: \d+\s+for attr '(?P<attr>[^']+)'",
         ),
     ),
@@ -101,8 +101,10 @@ CAUSES: tuple[Cause, ...] = (
         patterns=(
             rf"NodeDef expected inputs '[^']*' do not match \d+ inputs specified; {_OP}",
             r"Input \d+ of node '?(?P<node>\S+?)'? was passed \S+ from \S+ incompatible with expected",
+            r"Input \d+ of node (?P<node>\S+) does not exist",
             r"Connecting to invalid output \d+ of source node (?P<node>\S+)",
-            r"More inputs specified .* for the op|Not enough inputs",
+            r"Node '(?P<node>[^']+)': Unknown input node",
+            r"Expected input\[\d+\] == '[^']*' to be a control input",
         ),
     ),
     Cause(
@@ -111,8 +113,11 @@ CAUSES: tuple[Cause, ...] = (
         meaning="The consumer knows the op but has no kernel for it on this device and with these types.",
         fix="use a build that has the kernel, another device, or another release",
         patterns=(
-            r"No OpKernel was registered to support Op '(?P<op>[^']+)'.*?(?:\{\{node (?P<node>[^}]+)\}\}|$)",
+            r"No OpKernel was registered to support Op '(?P<op>[^']+)'"
+            r"(?: used by (?:\{\{)?node (?P<node>[^\s}(]+))?",
             r"No registered '(?P<op>[^']+)' OpKernel",
+            r"Could not find valid device for node",
+            r"only supports (?:the )?NHWC",
         ),
     ),
     Cause(
@@ -124,6 +129,8 @@ CAUSES: tuple[Cause, ...] = (
             r"Cannot assign a device (?:for operation|to node) '?(?P<node>[^':]+)",
             r"was explicitly assigned to \S+ but available devices",
             r"Could not satisfy explicit device specification",
+            r"Malformed device specification",
+            r"Unknown attribute:? '[^']*' .*?(?:device spec|in ')",
         ),
     ),
     Cause(
@@ -134,7 +141,7 @@ CAUSES: tuple[Cause, ...] = (
         patterns=(
             r"GraphDef min consumer version \d+ above current version \d+",
             r"GraphDef disallows consumer version \d+",
-            r"GraphDef producer version \d+ below min producer",
+            r"GraphDef producer version -?\d+ below min producer",
             r"Op (?P<op>\w+) is not available in GraphDef version \d+",
         ),
     ),
@@ -144,10 +151,10 @@ CAUSES: tuple[Cause, ...] = (
         meaning="The graph calls a function that its library does not hold, or that the consumer cannot find.",
         fix="export again; a graph that was pruned or merged may have lost a function",
         patterns=(
-            r"Function '?(?P<node>\S+?)'? is not defined",
-            r"[Ll]ibrary function '?(?P<node>\S+?)'? not found",
-            r"Could not find function (?P<node>\S+)",
-            r"[Ff]unction library lacks",
+            r"Failed to find function \"(?P<function>[^\"]+)\" in function library",
+            r"Function '?(?P<function>\S+?)'? is not defined",
+            r"KeyError: '(?P<function>__(?:inference|forward|backward)_[^']+)'",
+            r"callback (?P<function>pyfunc_\w+) is not found",
         ),
     ),
     Cause(
@@ -170,6 +177,7 @@ CAUSES: tuple[Cause, ...] = (
             r"Key (?P<node>\S+) not found in checkpoint",
             r"Attempting to use uninitialized value (?P<node>\S+)",
             r"Error while reading resource variable (?P<node>\S+)",
+            r"Could not find variable (?P<node>\S+?)\.? This could mean",
             r"Tensor name \"(?P<node>[^\"]+)\" not found in checkpoint",
         ),
     ),
@@ -178,7 +186,10 @@ CAUSES: tuple[Cause, ...] = (
         stage=Stage.LOAD,
         meaning="A file under assets/ is not there.",
         fix="copy the whole model folder, assets/ included",
-        patterns=(r"/assets/[^;]*; No such file", r"No such file or directory.*/assets/"),
+        patterns=(
+            r"/assets/(?![^;]*/variables/)[^;]*; No such file",
+            r"; No such file or directory.*InitializeTable",
+        ),
     ),
     Cause(
         id="file-missing",
@@ -188,6 +199,8 @@ CAUSES: tuple[Cause, ...] = (
         patterns=(
             r"Could not find SavedModel \.pb",
             r"SavedModel file does not exist at",
+            r"SavedModel not found in export directory",
+            r"is not a valid checkpoint",
             r"variables\.(?:data|index)\S*; No such file",
             r"Failed to find any matching files for",
             r"; No such file or directory",
@@ -205,7 +218,11 @@ CAUSES: tuple[Cause, ...] = (
             r"Checksum does not match",
             r"[Dd]ata ?loss|DataLossError",
             r"not an sstable|block checksum mismatch|truncated block",
-            r"Error parsing (?:text-format|message)|Failed to parse",
+            r"Error parsing (?:text-format|message)",
+            r"Read less bytes than requested",
+            r"\d+ nodes in a cycle",
+            r"Node '[^']+' is not unique",
+            r"Node name contains invalid characters",
         ),
     ),
     Cause(
@@ -216,7 +233,9 @@ CAUSES: tuple[Cause, ...] = (
         patterns=(
             r"Shape must be (?:at least |at most )?rank \d+",
             r"Dimensions? (?:must be|\d+ in both shapes must be) equal",
-            r"inconsistent with the actual|_output_shapes attribute inconsistent",
+            r"_output_shapes attribute inconsistent",
+            r"Shape \S+ is not fully defined",
+            r"contains node \"(?P<node>[^\"]+)\" \(op \"(?P<op>\w+)\"\) which initializes from a tensor with -",
         ),
     ),
     Cause(
@@ -240,6 +259,7 @@ CAUSES: tuple[Cause, ...] = (
             r"Unable to restore (?:custom )?object of (?:type|class)",
             r"some objects had attributes which were not restored|Unresolved object in checkpoint",
             r"Trying to load a model of incompatible/unknown type",
+            r"Unable to lift tensor",
         ),
     ),
     Cause(
@@ -248,7 +268,11 @@ CAUSES: tuple[Cause, ...] = (
         meaning="The graph was built, and the initialisation that the model asks for failed.",
         fix="look at the message: tables and assets are filled there",
         patterns=(
-            r"Table initializ\w+ failed|Failed to initialize table|HashTable has different value",
+            r"HashTable has different value",
+            r"Table was already initialized with different data",
+            r"Table not initialized",
+            r"PruneForTargets: Some target nodes not found: (?P<node>\S+)",
+            r"The name '(?P<node>[^']+)' refers to an Operation not in the graph",
         ),
     ),
     Cause(
@@ -258,7 +282,7 @@ CAUSES: tuple[Cause, ...] = (
         fix="compare `savedmodel-compat inspect` with what the exporter meant",
         patterns=(
             r"of the signature: node '(?P<node>[^']+)'",
-            r"The name '(?P<node>[^']+)' refers to (?:a Tensor|an Operation)",
+            r"The name '(?P<node>[^':]+)[^']*' refers to a Tensor",
             r"(?:FeedInputs|FetchOutputs): unable to find (?:feed|fetch) output (?P<node>\S+)",
             r"Tensor (?P<node>\S+), specified in either feed_devices or fetch_devices was not found",
             r"signature '(?P<node>[^']+)' is not among the loaded object's",
@@ -354,7 +378,14 @@ _NODE = re.compile(
     r"\{\{function_node (?P<function>[^}]+)\}\}\s*\{\{node (?P<node>[^}]+)\}\}"
     r"|NodeDef: (?:\{\{node )?(?P<bare>[^\s}]+)(?:\}\}| = )"
     r"|\{\{node (?P<last>[^}]+)\}\}"
+    r"|\[\[node (?P<defined>\S+) \(defined at"
+    r"|\[\[Node: (?P<old>\S+) = "
+    r"| for '(?P<shaped>[^']+)' \(op: '"
 )
+# At load nothing runs but the restore op and the init op, and only the latter asserts.
+_ASSERTION = re.compile("assertion failed")
+# tf.saved_model.load makes the signatures' functions at load.
+_ALSO_AT_LOAD = frozenset({"signature-missing"})
 _SPELLING = {"const": "Const"}
 
 
@@ -386,6 +417,8 @@ def explain(text: str, stage: Stage) -> Explanation:
         match = pattern.search(text)
         if match is not None:
             return Explanation(cause=cause, detail=_detail(match, text))
+    if stage is Stage.LOAD and _ASSERTION.search(text):
+        return Explanation(cause=BY_ID["init-failed"], detail=_node_of(text))
     return Explanation(
         cause=BY_ID["run-failed" if stage is Stage.RUN else "unclassified"],
         detail=_node_of(text),
@@ -395,7 +428,7 @@ def explain(text: str, stage: Stage) -> Explanation:
 def _candidates(stage: Stage) -> Iterator[tuple[Cause, re.Pattern[str]]]:
     """Yield what may be said at this stage: a load cause can show at run, a run cause cannot at load."""
     for cause, pattern in _PATTERNS:
-        if stage is not Stage.LOAD or cause.stage is not Stage.RUN:
+        if stage is not Stage.LOAD or cause.stage is not Stage.RUN or cause.id in _ALSO_AT_LOAD:
             yield cause, pattern
 
 
@@ -403,7 +436,9 @@ def _node_of(text: str) -> Detail:
     match = _NODE.search(text)
     if match is None:
         return Detail()
-    return Detail(node=match["node"] or match["bare"] or match["last"], function=match["function"])
+    said = match.groupdict()
+    function = said.pop("function")
+    return Detail(node=next(name for name in said.values() if name), function=function)
 
 
 def _detail(match: re.Match[str], text: str) -> Detail:
@@ -414,5 +449,5 @@ def _detail(match: re.Match[str], text: str) -> Detail:
         op=_SPELLING.get(op, op) if op else None,
         attr=said.get("attr"),
         node=said.get("node") or where.node,
-        function=where.function,
+        function=said.get("function") or where.function,
     )
