@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import _processes
@@ -117,7 +118,8 @@ def _run(models: Sequence[Model], consumers: Sequence[Consumer], jobs: int) -> N
 def _demand_pass(result: Result) -> None:
     if result.outcome is not Outcome.PASS:
         raise SavedModelCompatError(
-            f"{result.cell.id} should pass: {result.outcome.value}, {result.message or result.reason}"
+            f"{result.cell.id} should pass, and it is {result.outcome.value}: "
+            f"{result.message or result.reason}"
         )
 
 
@@ -125,18 +127,18 @@ def _demand_pass(result: Result) -> None:
 class _Parts:
     """What a matrix is made of, done one after the other with nothing around it."""
 
-    _starts: list[float] = field(default_factory=list)
-    _cells: list[float] = field(default_factory=list)
+    _starts: list[list[float]] = field(default_factory=list)
+    _cells: list[list[float]] = field(default_factory=list)
 
     @property
     def starts(self) -> Sample:
-        """From the start of each worker to its being ready."""
-        return Sample(tuple(self._starts))
+        """From the start of each worker to its being ready, in all rounds but the first."""
+        return Sample(tuple(chain.from_iterable(self._starts[1:])))
 
     @property
     def cells(self) -> Sample:
-        """Each cell."""
-        return Sample(tuple(self._cells))
+        """Each cell, in all rounds but the first."""
+        return Sample(tuple(chain.from_iterable(self._cells[1:])))
 
     def measure(self, models: Sequence[Model], consumers: Sequence[Consumer]) -> float:
         """Start every worker, run every cell, and return the sum of their seconds."""
@@ -151,8 +153,8 @@ class _Parts:
                     for model in models
                     for case in model.cases
                 ]
-        self._starts += starts
-        self._cells += cells
+        self._starts.append(starts)
+        self._cells.append(cells)
         return sum(starts) + sum(cells)
 
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -91,8 +92,7 @@ def run_pytest(project: pytest.Pytester, *arguments: str) -> pytest.RunResult:
 def write(path: Path, text: str) -> None:
     """Write an indented text, with its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    lines = text.strip("\n").splitlines()
-    path.write_text("\n".join(line.removeprefix("    ") for line in lines) + "\n")
+    path.write_text(dedent(text))
 
 
 def copied(model: Model, folder: Path, *, signatures: bool = True) -> Path:
@@ -192,7 +192,7 @@ def test_models_by_path(project: pytest.Pytester, run: Run, exported: Callable[.
         @pytest.mark.savedmodel("a/export", "b/export", "c/export")
         def test_model(savedmodel_cell):
             assert savedmodel_cell[0].reference == "2.21.0"
-        """.replace("\n    ", "\n"),
+        """,
     )
     on = "--savedmodel-on=2.11.1,2.21.0"
     result = run(on, "--savedmodel-json=record.json", "-rA", "tests")
@@ -245,8 +245,7 @@ def test_live_use(project: pytest.Pytester, run: Run) -> None:
     result = run("-rA", "--savedmodel-json=record.json")
     result.assert_outcomes(passed=3, skipped=1, failed=1)
     result.stdout.fnmatch_lines_random(
-
-        else ["*unsupported: this release lacks what it needs", "E *ExportError: *raised ValueError"]
+        ["*unsupported: this release lacks what it needs", "E *ExportError: *raised ValueError"]
     )
     assert "plugin.py:" not in output_of(result)
     assert len(cells_of(project.path / "record.json")) == 5
@@ -277,7 +276,9 @@ def test_mistakes_in_a_marker(project: pytest.Pytester, run: Run) -> None:
         (project.path / f"test_{number}.py").write_text(source)
     (project.path / "test_other.py").write_text("def test_other():\n    pass\n")
     result = run("--continue-on-collection-errors")
-    result.assert_outcomes(passed=1, errors=len(MISTAKES))
+    outcomes = result.parseoutcomes()
+    # Each worker of xdist collects, and says what it found.
+    assert (outcomes["passed"], outcomes["errors"] % len(MISTAKES)) == (1, 0)
     result.stdout.fnmatch_lines_random([f"*{words}*" for _, words in MISTAKES.values()])
     said = output_of(result)
     assert "INTERNALERROR" not in said
@@ -355,9 +356,13 @@ def test_without_a_pyproject(project: pytest.Pytester, exported: Callable[..., M
     copied(exported("half_plus_two"), repository / "model")
     write(
         repository / "test_it.py",
-        "import pytest\n\n"
-        "@pytest.mark.savedmodel('model', signatures='serving_default')\n"
-        "def test_it(savedmodel_cell):\n    assert savedmodel_cell[0].cell.model == 'model'\n",
+        """
+        import pytest
+
+        @pytest.mark.savedmodel("model", signatures="serving_default")
+        def test_it(savedmodel_cell):
+            assert savedmodel_cell[0].cell.model == "model"
+        """,
     )
     result = run_pytest(project, str(repository))
     result.assert_outcomes(passed=1)

@@ -63,7 +63,17 @@ class NotASavedModelError(UsageError):
 
 
 class DamagedModelError(NotASavedModelError):
-    """A ``saved_model.pb`` or ``saved_model.pbtxt`` that does not parse."""
+    """A ``saved_model.pb`` or ``saved_model.pbtxt`` that does not parse.
+
+    Args:
+        message: as for `SavedModelCompatError`.
+        hint: as for `SavedModelCompatError`.
+        misnamed: whether the file is whole and something else, such as a frozen GraphDef.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None, misnamed: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.misnamed = misnamed
 
 
 class EmptySelectionError(SavedModelCompatError):

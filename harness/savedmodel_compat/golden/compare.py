@@ -51,6 +51,7 @@ _TOLERANCES = {
     "complex64": Tolerance(rtol=1e-5, atol=1e-6),
     "complex128": Tolerance(rtol=1e-9, atol=1e-12),
 }
+_SHOWN = 100
 _LOW = Tolerance(rtol=0.125, atol=0.0625)
 _LOW_FLOATS = frozenset(
     name for name in dir(ml_dtypes) if name.startswith(("float8_", "float6_", "float4_"))
@@ -137,12 +138,28 @@ def _describe(name: str, expected: Array, actual: Array, off: Array, policy: str
     count = int(off.sum())
     first = tuple(int(index) for index in np.argwhere(off)[0]) if off.ndim else ()
     text = f"output '{name}': {count} of {off.size} elements differ ({policy})"
-    if expected.dtype != object and expected.dtype.kind != "b":
+    if _has_numbers(expected):
         text += f", at most by {_furthest(expected, actual, off)}"
-    return f"{text}; at {list(first)} {actual[first]!r}, the reference has {expected[first]!r}"
+    here, there = _shown(actual[first]), _shown(expected[first])
+    return f"{text}; at {list(first)} {here}, the reference has {there}"
+
+
+def _has_numbers(array: Array) -> bool:
+    """Tell numbers from strings, bools and elements that numpy cannot hold."""
+    return array.dtype.kind not in "Ob" and array.dtype.type is not np.void
+
+
+def _shown(value: Any) -> str:
+    """Return an element in words; the end of a long string says nothing that its beginning does not."""
+    text = repr(value) if isinstance(value, bytes | np.void) else str(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(value)} bytes)"
 
 
 def _furthest(expected: Array, actual: Array, off: Array) -> str:
+    if expected.dtype.kind in "iu":
+        # Neighbours beyond 2**53 are the same to a float.
+        pairs = zip(actual[off].tolist(), expected[off].tolist(), strict=True)
+        return str(max(abs(a - b) for a, b in pairs))
     with np.errstate(invalid="ignore", over="ignore"):
         gap = np.abs(_wide(actual[off]) - _wide(expected[off]))
     finite = gap[np.isfinite(gap)]

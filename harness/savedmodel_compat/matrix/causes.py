@@ -86,10 +86,10 @@ CAUSES: tuple[Cause, ...] = (
         meaning="An attr has a value that the consumer's op does not allow.",
         fix=f"{_UPGRADE}: it does not know this value of '{{attr}}'",
         patterns=(
-            rf"Value for attr '(?P<attr>[^']+)' of \S.*? is not in the list of allowed values.*?(?:{_OP}|$)",
-            r"Value for attr '(?P<attr>[^']+)' of \S+ must be at least.*?(?:Op<name=(?P<op>[\w>]+);|$)",
+            rf"Value for attr '(?P<attr>[^']+)' of \S.*? is not in the list of allowed values.*?(?:{_OP}|\Z)",
+            r"Value for attr '(?P<attr>[^']+)' of \S+ must be at least.*?(?:Op<name=(?P<op>[\w>]+);|\Z)",
             r"AttrValue (?:had value|must not have).*? for attr '(?P<attr>[^']+)'.*?"
-            r"(?:Op<name=(?P<op>[\w>]+);|$)",
+            r"(?:Op<name=(?P<op>[\w>]+);|\Z)",
             r"AttrValue has invalid DataType enum: \d+\s+for attr '(?P<attr>[^']+)'",
         ),
     ),

@@ -178,6 +178,8 @@ def _export(worker: Worker, order: Order, limits: Limits, into: Path) -> None:
     header = {"recorded": [list(entry) for entry in verdict.recorded]}
     tensors = [to_wire(name, array) for name, array in verdict.payload]
     (into / _RECORDED).write_bytes(b"".join(_frames.encode(header, tensors)))
+    # What is kept is never made again, so nothing is kept that is of no use.
+    _checked_model(into / _MODEL, order, _read_recordings(into / _RECORDED))
 
 
 def _run(worker: Worker, order: Order, directory: Path, limits: Limits) -> Verdict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -13,11 +14,13 @@ from savedmodel_compat.matrix.cells import Cell, Detail, Outcome, Result, Stage
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from savedmodel_compat.errors import DamagedModelError
     from savedmodel_compat.matrix.attrs import IgnoredAttr
     from savedmodel_compat.runtimes.client import Answer, Arrays, Failure, Verdict
 
 _LINE = 600
 _LOG = 4000
+_STACK = re.compile(r"^(?:Detected at node .*| {2,}.*|Node: '.*')\n", re.MULTILINE)
 # An allocation that fails below TensorFlow ends in an abort; these lines before it tell it from a CHECK failure.
 _MEMORY_SIGNS = (
     "bad_alloc",
@@ -57,6 +60,18 @@ def one_line(text: str) -> str:
     return line if len(line) <= _LINE else line[: _LINE - 1] + "…"
 
 
+def without_stack(text: str) -> str:
+    """Return what a Python loader said, less the stack of whoever built the graph.
+
+    That stack is the loader's own, and so long that nothing else would be seen of the message
+    (tensorflow/python/framework/error_interpolation.py).
+    """
+    said = text.partition("\nOriginal stack trace for")[0].rpartition("Original error:\n")[2]
+    if "defined at (most recent call last)" in said:
+        said = _STACK.sub("", said)
+    return said.replace("Graph execution error:\n", "").strip() or text
+
+
 def judge(
     cell: Cell, verdict: Verdict, reference: Reference | None, policy: Policy, version: str
 ) -> Result:
@@ -86,6 +101,8 @@ def judge(
         )
     if cell.signature is None:
         return _base(cell, verdict, version, Outcome.NOT_RUN, Stage.LOAD, reason="no-signatures")
+    if not verdict.answers:
+        return _base(cell, verdict, version, Outcome.NOT_RUN, Stage.LOAD, reason="no-outputs")
     refusal = _telling_refusal(verdict, reference)
     if refusal is not None:
         explanation = _explain(refusal, Stage.RUN)
@@ -145,7 +162,7 @@ def _failed(  # noqa: PLR0917 - the facts of one verdict
         outcome=Outcome.FAIL,
         stage=stage,
         causes=(explanation.cause.id,),
-        message=one_line(failure.text),
+        message=one_line(without_stack(failure.text)),
         detail=explanation.detail,
         fix=_fix(explanation, cell),
         seconds=verdict.seconds.get("cell", 0.0),
@@ -194,7 +211,9 @@ def _is_memory(verdict: Verdict) -> bool:
 def _end(verdict: Verdict) -> str:
     if verdict.signal is None:
         return f"the process ended with status {verdict.status} and no answer"
-    return f"the process was ended by {signal.Signals(verdict.signal).name}"
+    named = verdict.signal in {number.value for number in signal.Signals}
+    name = signal.Signals(verdict.signal).name if named else f"signal {verdict.signal}"
+    return f"the process was ended by {name}"
 
 
 def _telling_line(log: str, signs: tuple[str, ...]) -> str:
@@ -286,6 +305,32 @@ def _compared(
         seconds=verdict.seconds.get("cell", 0.0),
         tensorflow_version=version,
         log=verdict.log[-_LOG:],
+    )
+
+
+def with_unreadable(result: Result, error: DamagedModelError) -> Result:
+    """Return the result of a model whose file does not parse, with what the file is.
+
+    A loader takes an empty file, or a frozen GraphDef, for a SavedModel without MetaGraphs, and says that the tags are
+    missing; some releases load what is left of a file that was cut short.
+
+    Args:
+        result: of loading it all the same.
+        error: of reading it.
+    """
+    cause = "not-a-savedmodel" if error.misnamed else "file-damaged"
+    if result.outcome is Outcome.NOT_RUN:
+        said = f"{result.cell.consumer} loads it all the same: {error.message}"
+        return replace(result, reason="unreadable", message=one_line(said))
+    if result.outcome is not Outcome.FAIL or result.cause == cause:
+        return replace(result, notes=(*result.notes, error.message))
+    others = tuple(other for other in result.causes if other not in {"tags-not-found", "unclassified"})
+    return replace(
+        result,
+        causes=(cause, *others),
+        message=one_line(f"{error.message}. TensorFlow says: {result.message}"),
+        detail=Detail(),
+        fix=error.hint or BY_ID[cause].fix,
     )
 
 

@@ -58,7 +58,7 @@ class Model:
         producer: release that wrote it; None if the model does not say.
         cases: its signatures, less TensorFlow's own (``__saved_model_*``).
         meta_graph: what was read; None if the file does not parse.
-        unreadable: why the file does not parse.
+        unreadable: the error of reading it, if its file does not parse.
         notes: what a reader of the report should know of it.
     """
 
@@ -70,7 +70,7 @@ class Model:
     producer: str | None
     cases: tuple[Case, ...]
     meta_graph: MetaGraph | None
-    unreadable: str | None = None
+    unreadable: DamagedModelError | None = None
     notes: tuple[str, ...] = field(default_factory=tuple)
 
 
@@ -198,7 +198,7 @@ def _load(
             producer=None,
             cases=(),
             meta_graph=None,
-            unreadable=error.message,
+            unreadable=error,
         )
     meta_graph = _choose(saved, tags)
     others = [g.tags for g in saved.meta_graphs if g is not meta_graph]

@@ -1,9 +1,10 @@
-"""Workers at work: chunks of units, each chunk on a worker of its own, on a pool of threads."""
+"""Workers at work: chunks of units, each done by one worker or by several that share it."""
 
 from __future__ import annotations
 
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,39 +18,72 @@ if TYPE_CHECKING:
 U = TypeVar("U")
 R = TypeVar("R")
 
-# Starting a native worker costs as much as some ten cells, a Python one as much as thirty.
-_SMALLEST = {True: 20, False: 40}
-_CHUNKS_PER_JOB = 4
+# Starting one more worker takes as long as some five cells (a native one) or thirty (a Python
+# one). It helps if each worker at the runtime then has at least so many units to do.
+_WORTH_A_START = {True: 2, False: 15}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk(Generic[U]):
-    """Units that one worker does, one after the other."""
+    """Units of one runtime and kind of worker."""
 
     runtime: Runtime
     native: bool
     units: Sequence[U]
 
 
-def chunked(groups: Sequence[Chunk[U]], jobs: int) -> list[Chunk[U]]:
-    """Split groups so that all jobs have work to the end, largest first.
+class _Left(Generic[U]):
+    """What is left of a chunk, and how many workers have come to it."""
+
+    def __init__(self, chunk: Chunk[U]) -> None:
+        self.chunk = chunk
+        self.units = deque(chunk.units)
+        self.workers = 0
+
+    @property
+    def share(self) -> float:
+        """How many units one more worker would leave for each."""
+        return len(self.units) / (self.workers + 1)
+
+    @property
+    def is_worth_a_start(self) -> bool:
+        """Whether one more worker is worth its start; the first always is."""
+        return not self.workers or self.share >= _WORTH_A_START[self.chunk.native]
+
+
+class Plan(Generic[U]):
+    """Who does what.
+
+    Threads join a chunk and take its units one by one, so that none is idle while others are late.
 
     Args:
-        groups: one for each runtime and kind of worker.
-        jobs: number of workers at a time.
+        chunks: one for each runtime and kind of worker.
     """
-    total = sum(len(group.units) for group in groups)
-    fair = -(-total // (jobs * _CHUNKS_PER_JOB)) if jobs > 1 else total
-    chunks = []
-    for group in groups:
-        size = max(_SMALLEST[group.native], fair)
-        # A lone group would otherwise leave every job but one idle.
-        if len(groups) < jobs:
-            size = max(1, min(size, -(-len(group.units) // jobs)))
-        for at in range(0, len(group.units), size):
-            part = group.units[at : at + size]
-            chunks.append(Chunk(runtime=group.runtime, native=group.native, units=part))
-    return sorted(chunks, key=lambda chunk: (chunk.native, -len(chunk.units)))
+
+    def __init__(self, chunks: Sequence[Chunk[U]]) -> None:
+        self._lock = threading.Lock()
+        # What takes longest goes first: Python workers, then many units.
+        ordered = sorted(chunks, key=lambda chunk: (chunk.native, -len(chunk.units)))
+        self._left = [_Left(chunk) for chunk in ordered]
+
+    def join(self) -> _Left[U] | None:
+        """Return a chunk that wants a worker, untouched ones first; None if none does."""
+        with self._lock:
+            wanting = [left for left in self._left if left.units and left.is_worth_a_start]
+            untouched = [left for left in wanting if not left.workers]
+            chosen = untouched[0] if untouched else max(wanting, key=_share, default=None)
+            if chosen is not None:
+                chosen.workers += 1
+            return chosen
+
+    def take(self, left: _Left[U]) -> U | None:
+        """Return the next unit of a chunk; None if it has no more."""
+        with self._lock:
+            return left.units.popleft() if left.units else None
+
+
+def _share(left: _Left[U]) -> float:
+    return left.share
 
 
 class _Live:
@@ -80,39 +114,40 @@ def execute(
 ) -> Generator[R, None, None]:
     """Yield ``do(worker, unit)`` for every unit, as they come.
 
-    An exception of ``do`` ends everything and is raised here; so is an interrupt. Workers never outlive this call.
+    An exception of ``do`` ends everything and is raised here; so is an interrupt. Workers never
+    outlive this call.
 
     Args:
         groups: the units, by runtime and kind of worker.
         do: the work of one unit, called on a pool's thread.
         jobs: number of workers at a time.
     """
-    chunks = chunked(groups, jobs)
+    plan = Plan(groups)
     done: queue.SimpleQueue[R | _End | BaseException] = queue.SimpleQueue()
     live = _Live()
 
-    def work(chunk: Chunk[U]) -> None:
+    def serve() -> None:
         try:
-            with Worker(chunk.runtime, native=chunk.native) as worker:
-                live.add(worker)
-                for unit in chunk.units:
-                    if live.stopped:
-                        break
-                    done.put(do(worker, unit))
-                live.discard(worker)
+            while not live.stopped and (left := plan.join()) is not None:
+                with Worker(left.chunk.runtime, native=left.chunk.native) as worker:
+                    live.add(worker)
+                    while not live.stopped and (unit := plan.take(left)) is not None:
+                        done.put(do(worker, unit))
+                    live.discard(worker)
             done.put(_End())
         except BaseException as error:  # noqa: BLE001 - handed to the caller's thread
             done.put(error)
 
-    with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
+    threads = max(1, jobs)
+    with ThreadPoolExecutor(max_workers=threads) as pool:
         try:
-            for chunk in chunks:
-                pool.submit(work, chunk)
-            open_chunks = len(chunks)
-            while open_chunks:
+            for _ in range(threads):
+                pool.submit(serve)
+            at_work = threads
+            while at_work:
                 item = done.get()
                 if isinstance(item, _End):
-                    open_chunks -= 1
+                    at_work -= 1
                 elif isinstance(item, BaseException):
                     raise item
                 else:
@@ -123,4 +158,4 @@ def execute(
 
 
 class _End:
-    """One chunk is done."""
+    """One thread has no more to do."""

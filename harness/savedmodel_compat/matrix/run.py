@@ -20,6 +20,7 @@ from savedmodel_compat.matrix.judge import (
     one_line,
     reference_of,
     with_ignored,
+    with_unreadable,
 )
 from savedmodel_compat.matrix.pool import Chunk, execute
 from savedmodel_compat.runtimes.client import Limits, LoadAndRun, Verdict, Worker
@@ -458,7 +459,9 @@ def _not_reached(model: Model, consumer: Consumer, have: Iterable[Result]) -> li
 
 
 def _with_notes(result: Result, model: Model, seen: _Seen) -> Result:
-    notes = model.notes + ((model.unreadable,) if model.unreadable else ())
+    if model.unreadable is not None:
+        result = with_unreadable(result, model.unreadable)
+    notes = model.notes
     version = seen.version
     if version and version != result.cell.consumer:
         notes += (f"the consumer says that it is TensorFlow {version}",)

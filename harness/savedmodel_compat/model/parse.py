@@ -142,9 +142,12 @@ def _damaged(file: Path, data: bytes, why: str) -> DamagedModelError:
                 f"{file} is {found}", hint=f"rename it to {file.with_suffix('.pbtxt').name}"
             )
         found = None
-    elif found is None and file.suffix == ".pb":
+    misnamed = found is not None and data.strip(b" \t\r\n\0") != b""
+    if found is None and file.suffix == ".pb":
         found = damage.cut_short(data)
     words = f"it is {found}" if found else why
     return DamagedModelError(
-        f"{file} ({len(data)} bytes) does not parse as a SavedModel: {words}", hint=_AGAIN
+        f"{file} ({len(data)} bytes) does not parse as a SavedModel: {words}",
+        hint=_AGAIN,
+        misnamed=misnamed,
     )
