@@ -6,7 +6,7 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -21,6 +21,7 @@ R = TypeVar("R")
 # Starting one more worker takes as long as some five cells (a native one) or thirty (a Python
 # one). It helps if each worker at the runtime then has at least so many units to do.
 _WORTH_A_START = {True: 2, False: 15}
+_BETWEEN_KILLS = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,8 +142,7 @@ def execute(
     threads = max(1, jobs)
     with ThreadPoolExecutor(max_workers=threads) as pool:
         try:
-            for _ in range(threads):
-                pool.submit(serve)
+            serving = [pool.submit(serve) for _ in range(threads)]
             at_work = threads
             while at_work:
                 item = done.get()
@@ -154,7 +154,9 @@ def execute(
                     yield item
         finally:
             live.stop()
-            pool.shutdown(wait=True, cancel_futures=True)
+            # A unit in the midst of its signatures starts its worker anew; that one ends too.
+            while wait(serving, timeout=_BETWEEN_KILLS).not_done:
+                live.stop()
 
 
 class _End:

@@ -15,6 +15,8 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from savedmodel_compat.report.words import printable
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -115,4 +117,4 @@ class Live:
         self._say(f"{label}: {what}{size}")
 
     def _say(self, line: str) -> None:
-        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+        self._console.print(printable(line), highlight=False, markup=False, soft_wrap=True)

@@ -89,20 +89,31 @@ def as_cell(result: Result) -> dict[str, Any]:
 def write(record: dict[str, Any], path: Path) -> None:
     """Write a record whole or not at all.
 
+    Args:
+        record: what `as_record` gave.
+        path: a file, which is replaced, or a device or a pipe such as ``/dev/stdout``.
+
     Raises:
         InfrastructureError: the file cannot be written.
     """
     text = json.dumps(record, indent=1) + "\n"
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(path)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+        if path.exists() and not path.is_file():
+            path.write_text(text, encoding="utf-8")
+        else:
+            _replace(path.resolve(), text)
     except OSError as error:
         raise InfrastructureError(
             f"the record {path} cannot be written: {error.strerror}"
         ) from error
+
+
+def _replace(path: Path, text: str) -> None:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from savedmodel_compat.matrix.causes import BY_ID
 from savedmodel_compat.matrix.cells import Outcome, Result, count_outcomes
-from savedmodel_compat.report.words import about
+from savedmodel_compat.report.words import about, printable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -67,13 +67,13 @@ class _Row:
     @property
     def cells(self) -> tuple[str, str, str]:
         """The line's head, in columns."""
-        return self.model, self.producer or "?", _STRIP[self.strip]
+        return printable(self.model), printable(self.producer or "?"), _STRIP[self.strip]
 
     def __str__(self) -> str:
         """Return the row in words."""
         by = f" of {self.producer}" if self.producer else ""
         strip = f", {_STRIP[self.strip]}" if self.strip is not None else ""
-        return f"{self.model}{by}{strip}"
+        return printable(f"{self.model}{by}{strip}")
 
 
 def print_matrix(results: Sequence[Result], console: Console) -> None:
@@ -102,7 +102,7 @@ def print_matrix(results: Sequence[Result], console: Console) -> None:
 def _tables(results: Sequence[Result], width: int) -> Iterable[Table]:
     rows = list(dict.fromkeys(_row(result) for result in results))
     columns = _columns(results)
-    heads = [max(len(row.cells[i]) for row in rows) for i in range(3)]
+    heads = [max((len(row.cells[i]) for row in rows), default=0) for i in range(3)]
     room = max(1, (width - sum(heads) - 8) // _COLUMN)
     placed: dict[tuple[_Row, tuple[str, str]], list[Result]] = {}
     for result in results:
@@ -187,7 +187,7 @@ def _explanation(members: Sequence[Result]) -> RenderableType:
         lines.append(Text(_short(first.message)))
     lines += [Text(f"cells  {line}") for line in _where(members)]
     if first.fix:
-        lines.append(Text.from_markup(f"[bold]do[/]     {escape(first.fix)}"))
+        lines.append(Text.from_markup(f"[bold]do[/]     {escape(printable(first.fix))}"))
     head, *rest = lines
     return Group(
         Padding(head, (0, 0, 0, 2), expand=False),
@@ -205,7 +205,7 @@ def _short(message: str) -> str:
 
 def _about(result: Result) -> str:
     name = about(result)
-    return f" {name}" if name else ""
+    return f" {printable(name)}" if name else ""
 
 
 def _where(members: Sequence[Result]) -> Iterable[str]:

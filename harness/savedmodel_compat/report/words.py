@@ -12,6 +12,17 @@ if TYPE_CHECKING:
 _LOG_LINES = 15
 
 
+def printable(text: str) -> str:
+    """Return ``text`` without what a terminal would obey; lines stay lines.
+
+    Names of models and nodes are anybody's, and so is what a cell prints.
+    """
+    return "".join(
+        character if character.isprintable() or character == "\n" else "\ufffd"
+        for character in text.expandtabs(4)
+    )
+
+
 def about(result: Result) -> str:
     """Return what in the model the first cause is about, such as ``Conv2D.explicit_paddings``; or nothing."""
     detail = result.detail
@@ -43,4 +54,4 @@ def in_words(result: Result) -> str:
     tail = [line for line in result.log.splitlines() if line.strip()][-_LOG_LINES:]
     if tail:
         lines += ["  the end of what it printed:", *(f"    {line}" for line in tail)]
-    return "\n".join(lines)
+    return printable("\n".join(lines))
