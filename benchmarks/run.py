@@ -60,7 +60,7 @@ def main(arguments: Sequence[str]) -> int:
                 for row in BENCHMARKS[name](bench):
                     rows.append((name, row))
                     _show(row)
-            except SavedModelCompatError as error:
+            except (SavedModelCompatError, OSError) as error:
                 problems.append((name, str(error)))
                 print(f"{name} could not be measured: {error}", file=sys.stderr)
     if options.json:

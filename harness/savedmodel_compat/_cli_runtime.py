@@ -78,8 +78,9 @@ def build(spec: str, provider: str, force: bool, jobs: int) -> None:
     from savedmodel_compat.matrix import ready
     from savedmodel_compat.report.live import Live
     from savedmodel_compat.runtimes import inventory
-    from savedmodel_compat.runtimes.base import Provider
+    from savedmodel_compat.runtimes.base import Provider, demand_linux
 
+    demand_linux(Provider(provider))
     pins = _select(spec)
     if force:
         for pin in pins:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from datetime import datetime, timezone
 from pathlib import Path
@@ -10,7 +12,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from savedmodel_compat import __version__, _cli_runtime
-from savedmodel_compat.errors import EmptySelectionError, SavedModelCompatError, UsageError
+from savedmodel_compat.errors import (
+    EmptySelectionError,
+    InfrastructureError,
+    SavedModelCompatError,
+    UnsupportedError,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,7 +26,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from savedmodel_compat.matrix.cells import Result
-    from savedmodel_compat.matrix.run import Consumer
+    from savedmodel_compat.matrix.run import Consumer, Options
     from savedmodel_compat.matrix.session import Exported, Session, Where
     from savedmodel_compat.runtimes.pins import Pin
 
@@ -28,6 +36,9 @@ _USAGE = 4
 _PROVIDERS = ("wheel", "venv", "current")
 _LOADERS = ("c", "v1", "v2")
 _PIPE_CLOSED = 141
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_TOLERANCE = click.FloatRange(min=0)
+_SECONDS = click.FloatRange(min=0, min_open=True, max=86_400)
 
 
 def main() -> None:
@@ -50,10 +61,6 @@ def run(arguments: Sequence[str]) -> int:
     except click.ClickException as error:
         error.show()
         return _USAGE
-    except BrokenPipeError:
-        # Whoever read our output has seen enough; say nothing more to it.
-        sys.stdout = None
-        return _PIPE_CLOSED
     except BaseException as error:  # noqa: BLE001 - every end has its exit code
         return _report(error)
 
@@ -67,6 +74,12 @@ def _report(error: BaseException) -> int:
     if isinstance(error, click.Abort | KeyboardInterrupt):
         click.echo("interrupted", err=True)
         return _INTERRUPTED
+    if isinstance(error, BrokenPipeError | SystemExit):
+        # Whoever read our output has seen enough; say nothing more to it. click and rich make an exit of it, we never do.
+        sys.stdout = None
+        return _PIPE_CLOSED
+    if isinstance(error, OSError) and error.errno in _FULL:
+        error = InfrastructureError(f"the output cannot be written: {error.strerror}")
     if isinstance(error, SavedModelCompatError):
         from savedmodel_compat.report.inspect import printable
 
@@ -139,8 +152,12 @@ def _consumer_options(command: Callable[..., Any]) -> Callable[..., Any]:
             metavar="RELEASE",
             help="Compare with this release, not with the newest that runs the model.",
         ),
-        click.option("--rtol", type=float, help="Relative tolerance of floating-point outputs."),
-        click.option("--atol", type=float, help="Absolute tolerance of floating-point outputs."),
+        click.option(
+            "--rtol", type=_TOLERANCE, help="Relative tolerance of floating-point outputs."
+        ),
+        click.option(
+            "--atol", type=_TOLERANCE, help="Absolute tolerance of floating-point outputs."
+        ),
         click.option(
             "--seed", type=int, default=0, show_default=True, help="Of weights and inputs."
         ),
@@ -158,7 +175,7 @@ def _consumer_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option(
             "--timeout",
-            type=click.FloatRange(min=0, min_open=True),
+            type=_SECONDS,
             default=60.0,
             show_default=True,
             help="Seconds a cell may take.",
@@ -267,9 +284,7 @@ def _run_exported(
     "--strip-default-attrs/--no-strip-default-attrs", "strip", default=False, show_default=True
 )
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option(
-    "--timeout", type=click.FloatRange(min=0, min_open=True), default=600.0, show_default=True
-)
+@click.option("--timeout", type=_SECONDS, default=600.0, show_default=True)
 @click.option("--yes", is_flag=True, help="Do not ask before large downloads.")
 def export(  # noqa: PLR0917 - click passes them by name
     exporter: str,
@@ -295,8 +310,11 @@ def export(  # noqa: PLR0917 - click passes them by name
     if isinstance(got, SavedModelCompatError):
         raise got
     order = Order(exporter=found, producer=pin.release, strip=strip, seed=seed)
-    with Worker(got, native=False) as worker:
-        path = export_to(worker, order, destination, Limits(seconds=timeout, megabytes=0))
+    try:
+        with Worker(got, native=False) as worker:
+            path = export_to(worker, order, destination, Limits(seconds=timeout, megabytes=0))
+    except UnsupportedError as error:
+        raise UnsupportedError(f"{order.label}: {error.message}", hint=error.hint) from error
     click.echo(str(path))
 
 
@@ -314,6 +332,8 @@ class _Matrix:
         from savedmodel_compat.report.live import Live
 
         self._options = options
+        self._record: Path | None = options.get("json_file")
+        _demand_writable(self._record)
         self._started = datetime.now(timezone.utc)
         self._err = Console(stderr=True)
         self.live = Live(self._err)
@@ -328,10 +348,15 @@ class _Matrix:
             return self.session.consumers(where)
 
     def say_downloads(self, spec: str, provider: str, device: str = "cpu") -> tuple[Pin, ...]:
-        """Say how much is to be downloaded, ask if there is somebody to ask, and return the pins."""
-        from savedmodel_compat.runtimes import inventory, specs
-        from savedmodel_compat.runtimes.base import Provider
+        """Say how much is to be downloaded, ask if there is somebody to ask, and return the pins.
 
+        Raises:
+            UnsupportedError: the provider needs another system than this one.
+        """
+        from savedmodel_compat.runtimes import inventory, specs
+        from savedmodel_compat.runtimes.base import Provider, demand_linux
+
+        demand_linux(Provider(provider))
         pins = specs.select(spec, self.session.table, device=device)
         rows = inventory.listing(pins, providers=[Provider(provider)])
         absent = [row for row in rows if row.state is inventory.State.ABSENT]
@@ -358,14 +383,25 @@ class _Matrix:
                 results = work(self.session)
             except Interrupted as stop:
                 interrupted, results = True, stop.results
-        terminal.print_matrix(results, _stdout())
-        if self._options["json_file"] is not None:
+        if self._record is not None:
+            # Before the table: a pipe that is closed must not cost the record.
             said = record.as_record(results, started=self._started, interrupted=interrupted)
-            record.write(said, self._options["json_file"])
+            record.write(said, self._record)
+        terminal.print_matrix(results, _stdout())
         code = exit_code(results, interrupted=interrupted)
+        if code == _INTERRUPTED:
+            click.echo("interrupted", err=True)
         if code == EmptySelectionError.exit_code:
             click.echo("error: nothing was compared", err=True)
         return code
+
+
+def _demand_writable(record: Path | None) -> None:
+    """Refuse a record that cannot be written before the work that it is of, not after."""
+    if record is not None and not os.access(record.absolute().parent, os.W_OK | os.X_OK):
+        raise InfrastructureError(
+            f"the record {record} cannot be written: its folder is not there, or not yours to write"
+        )
 
 
 def _stdout() -> Console:
@@ -391,16 +427,14 @@ def _where(options: dict[str, Any]) -> Where:
             )
         loaders = tuple(dict.fromkeys(Loader(name) for name in names))
     return Where(
-        on=options["on"] or "smoke",
+        on="smoke" if options["on"] is None else options["on"],
         provider=Provider(options["provider"]),
         loaders=loaders,
         device=options["device"],
     )
 
 
-def _run_options(options: dict[str, Any]) -> Any:
-    import os
-
+def _run_options(options: dict[str, Any]) -> Options:
     from savedmodel_compat.matrix.judge import Policy
     from savedmodel_compat.matrix.run import Options
     from savedmodel_compat.runtimes.client import Limits
@@ -408,6 +442,13 @@ def _run_options(options: dict[str, Any]) -> Any:
     return Options(
         limits=Limits(seconds=options.get("timeout", 60.0), megabytes=options.get("memory", 4096)),
         policy=Policy(rtol=options.get("rtol"), atol=options.get("atol")),
-        jobs=options.get("jobs") or len(os.sched_getaffinity(0)),
+        jobs=options.get("jobs") or _processors(),
         reference=options.get("reference"),
     )
+
+
+def _processors() -> int:
+    """Return how many processors this process may use; not every system tells that from how many there are."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

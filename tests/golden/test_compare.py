@@ -183,6 +183,12 @@ def test_elements_that_numpy_cannot_hold() -> None:
     assert text.startswith("output 'y': 1 of 2 elements differ (compared exactly); at [1]")
 
 
+def test_large_elements_that_numpy_cannot_hold() -> None:
+    """Of a large element, too, the beginning is shown, and its size."""
+    text = only(np.frombuffer(bytes(64), dtype="V64"), np.frombuffer(b"x" * 64, dtype="V64")).text
+    assert text.count("… (64 bytes)") == 2
+
+
 def test_another_dtype() -> None:
     """The same values in another type are a difference of types, not of values."""
     difference = only(np.float32([1]), np.float64([1]))

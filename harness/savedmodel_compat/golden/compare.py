@@ -152,7 +152,7 @@ def _has_numbers(array: Array) -> bool:
 def _shown(value: Any) -> str:
     """Return an element in words; the end of a long string says nothing that its beginning does not."""
     text = repr(value) if isinstance(value, bytes | np.void) else str(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(value)} bytes)"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(bytes(value))} bytes)"
 
 
 def _furthest(expected: Array, actual: Array, off: Array) -> str:

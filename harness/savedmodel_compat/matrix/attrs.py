@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from packaging.version import Version
+
 from savedmodel_compat.model import reachable, schema, walk
 from savedmodel_compat.model.graph import node_of
 

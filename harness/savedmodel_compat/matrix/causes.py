@@ -152,7 +152,7 @@ CAUSES: tuple[Cause, ...] = (
         fix="export again; a graph that was pruned or merged may have lost a function",
         patterns=(
             r"Failed to find function \"(?P<function>[^\"]+)\" in function library",
-            r"Function '?(?P<function>\S+?)'? is not defined",
+            r"[Ff]unction ['\"]?(?P<function>[^'\"\s]+)['\"]? is not defined",
             r"KeyError: '(?P<function>__(?:inference|forward|backward)_[^']+)'",
             r"callback (?P<function>pyfunc_\w+) is not found",
         ),
@@ -165,7 +165,6 @@ CAUSES: tuple[Cause, ...] = (
         patterns=(
             r"Could not find meta graph def matching supplied tags",
             r"MetaGraphDef associated with tags .*? could not be found",
-            r"The SavedModel does not have tags",
         ),
     ),
     Cause(
@@ -217,7 +216,7 @@ CAUSES: tuple[Cause, ...] = (
             r"Cannot parse file",
             r"Checksum does not match",
             r"[Dd]ata ?loss|DataLossError",
-            r"not an sstable|block checksum mismatch|truncated block",
+            r"(?:not|to be) an sstable|block checksum mismatch|truncated block",
             r"Error parsing (?:text-format|message)",
             r"Read less bytes than requested",
             r"\d+ nodes in a cycle",
@@ -257,7 +256,7 @@ CAUSES: tuple[Cause, ...] = (
         patterns=(
             r"'_?(?:UserObject|AutoTrackable|WrappedFunction)' object has no attribute",
             r"Unable to restore (?:custom )?object of (?:type|class)",
-            r"some objects had attributes which were not restored|Unresolved object in checkpoint",
+            r"Some objects had attributes which were not restored|Unresolved object in checkpoint",
             r"Trying to load a model of incompatible/unknown type",
             r"Unable to lift tensor",
         ),
@@ -283,7 +282,8 @@ CAUSES: tuple[Cause, ...] = (
         patterns=(
             r"of the signature: node '(?P<node>[^']+)'",
             r"The name '(?P<node>[^':]+)[^']*' refers to a Tensor",
-            r"(?:FeedInputs|FetchOutputs): unable to find (?:feed|fetch) output (?P<node>\S+)",
+            r"FeedInputs: unable to find feed output (?P<node>\S+)",
+            r"FetchOutputs node (?P<node>\S+?): ",
             r"Tensor (?P<node>\S+), specified in either feed_devices or fetch_devices was not found",
             r"signature '(?P<node>[^']+)' is not among the loaded object's",
         ),

@@ -5,21 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from packaging.version import Version
-from rich.console import Console, Group
-from rich.markup import escape
-from rich.padding import Padding
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from savedmodel_compat.matrix.causes import BY_ID
 from savedmodel_compat.matrix.cells import Outcome, Result, count_outcomes
 from savedmodel_compat.report.words import about, printable
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
 
 _STYLES = {
     Outcome.PASS: "green",
@@ -37,7 +31,7 @@ _WORST_FIRST = (
     Outcome.PASS,
 )
 _STRIP = {True: "stripped", False: "unstripped", None: ""}
-_COLUMN = 8
+_COLUMN = 10
 _MESSAGE = 300
 _BOILERPLATE = tuple(
     (re.compile(pattern), instead)
@@ -72,6 +66,7 @@ class _Row:
     def __str__(self) -> str:
         """Return the row in words."""
         by = f" of {self.producer}" if self.producer else ""
+        by += f" {list(self.tags)}" if self.tags not in {("serve",), ()} else ""
         strip = f", {_STRIP[self.strip]}" if self.strip is not None else ""
         return printable(f"{self.model}{by}{strip}")
 
@@ -94,8 +89,8 @@ def print_matrix(results: Sequence[Result], console: Console) -> None:
         chosen = [result for result in results if result.outcome is outcome]
         if chosen:
             console.print(Text(f"\n{title}", style="bold"))
-            for item in _explanations(chosen):
-                console.print(item)
+            for members in _alike(chosen):
+                _explain(members, console)
     console.print(_summary(results))
 
 
@@ -156,15 +151,14 @@ def _row(result: Result) -> _Row:
     return _Row(cell.model, cell.tags, cell.producer, cell.strip)
 
 
-def _explanations(results: Sequence[Result]) -> Iterable[RenderableType]:
-    """Yield one block for each different thing to say, with the cells that it is said of."""
+def _alike(results: Sequence[Result]) -> Sequence[Sequence[Result]]:
+    """Return the results in groups of which the same is to be said, the largest first."""
     groups: dict[tuple[object, ...], list[Result]] = {}
     for result in results:
         said = result.reason or _gist(result)
         strip = result.cell.strip if result.outcome is Outcome.FAIL else None
         groups.setdefault((result.outcome, result.causes, said, strip), []).append(result)
-    for members in sorted(groups.values(), key=len, reverse=True):
-        yield _explanation(members)
+    return sorted(groups.values(), key=len, reverse=True)
 
 
 def _gist(result: Result) -> tuple[str | None, ...]:
@@ -175,24 +169,28 @@ def _gist(result: Result) -> tuple[str | None, ...]:
     return (detail.node or result.message,)
 
 
-def _explanation(members: Sequence[Result]) -> RenderableType:
+def _explain(members: Sequence[Result], console: Console) -> None:
     first = members[0]
-    lines: list[RenderableType] = []
     if first.cause is not None:
-        title = f"[bold red]{first.cause}[/]{escape(_about(first))}: {escape(BY_ID[first.cause].meaning)}"
-        lines.append(Text.from_markup(title))
-    elif first.reason:
-        lines.append(Text(first.reason, style="bold"))
+        head = Text(first.cause, style="bold red")
+        head += Text(f"{_about(first)}: {BY_ID[first.cause].meaning}", style="not bold default")
+    else:
+        head = Text(printable(first.reason or ""), style="bold")
+    _print(head, console, indent=2)
     if first.message:
-        lines.append(Text(_short(first.message)))
-    lines += [Text(f"cells  {line}") for line in _where(members)]
+        _print(Text(printable(_short(first.message))), console, indent=4)
+    for line in _where(members):
+        _print(Text(f"cells  {line}"), console, indent=4)
     if first.fix:
-        lines.append(Text.from_markup(f"[bold]do[/]     {escape(printable(first.fix))}"))
-    head, *rest = lines
-    return Group(
-        Padding(head, (0, 0, 0, 2), expand=False),
-        Padding(Group(*rest, fit=True), (0, 0, 0, 4), expand=False),
-    )
+        advice = Text("do", style="bold")
+        _print(advice + Text(f"     {printable(first.fix)}", style="not bold"), console, indent=4)
+
+
+def _print(text: Text, console: Console, *, indent: int) -> None:
+    """Print a paragraph wrapped at the console's width, without blanks at the ends of lines."""
+    for line in text.wrap(console, max(20, console.width - indent)):
+        line.rstrip()
+        console.print(Text(" " * indent) + line, soft_wrap=True)
 
 
 def _short(message: str) -> str:
@@ -209,15 +207,18 @@ def _about(result: Result) -> str:
 
 
 def _where(members: Sequence[Result]) -> Iterable[str]:
-    """Yield, for each model, the consumers in which the same was seen."""
-    consumers: dict[str, dict[str, None]] = {}
+    """Yield, for each set of consumers in which the same was seen, the models and signatures."""
+    seen: dict[_Row, tuple[set[str], dict[str, None]]] = {}
     for result in members:
-        consumers.setdefault(str(_row(result)), {})[result.cell.consumer] = None
-    by_consumers: dict[str, list[str]] = {}
-    for row, found in consumers.items():
-        ordered = ", ".join(sorted(found, key=Version))
-        by_consumers.setdefault(ordered, []).append(row)
-    for ordered, rows in by_consumers.items():
+        consumers, signatures = seen.setdefault(_row(result), (set(), {}))
+        consumers.add(result.cell.consumer)
+        if result.cell.signature is not None:
+            signatures[printable(result.cell.signature)] = None
+    places: dict[str, list[str]] = {}
+    for row, (consumers, signatures) in seen.items():
+        named = f" [{', '.join(signatures)}]" if signatures else ""
+        places.setdefault(", ".join(sorted(consumers, key=Version)), []).append(f"{row}{named}")
+    for ordered, rows in places.items():
         yield f"{'; '.join(rows)} → {ordered}"
 
 

@@ -1,0 +1,135 @@
+"""The matrix in the terminal."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+
+from rich.console import Console
+
+from savedmodel_compat.matrix.cells import Outcome, Result, Stage
+from savedmodel_compat.report.terminal import print_matrix
+
+RELEASES = ["1.4.1", "1.15.5", "2.4.4", "2.5.3", "2.11.1", "2.15.1", "2.18.1", "2.20.0", "2.21.0"]
+
+
+def drawn(results: Sequence[Result], width: int = 120) -> list[str]:
+    """The lines, without colours."""
+    stream = io.StringIO()
+    print_matrix(results, Console(file=stream, width=width, highlight=False))
+    return stream.getvalue().splitlines()
+
+
+def test_a_small_matrix(result: Callable[..., Result], failed: Callable[..., Result]) -> None:
+    """A row for each way of exporting, a column for each consumer, oldest first; then what fails, and the sum."""
+    results = [
+        result(consumer="2.21.0"),
+        failed(consumer="2.4.4"),
+        result(consumer="2.4.4", strip=True),
+        result(consumer="2.21.0", strip=True),
+    ]
+    assert [line.rstrip() for line in drawn(results)] == [
+        "model producer            2.4.4  2.21.0",
+        "cnn   2.11.1   unstripped ✗ load pass",
+        "cnn   2.11.1   stripped   pass   pass",
+        "",
+        "Why cells fail",
+        "  attr-unknown Conv2D.explicit_paddings: A node carries an attr that the consumer's op does not have; up to 2.4 that is",
+        "  an error.",
+        "    NodeDef mentions attr 'explicit_paddings' not in Op<name=Conv2D>; NodeDef: {{node conv}}.",
+        "    cells  cnn of 2.11.1, unstripped → 2.4.4",
+        "    do     strip it",
+        "4 cells: 3 pass, 1 fail",
+    ]
+
+
+def test_the_worst_signature_shows(
+    result: Callable[..., Result], failed: Callable[..., Result]
+) -> None:
+    """Several signatures share a place; the one that failed is what stands there, and is named below."""
+    results = [
+        result(signature="a"),
+        failed(signature="b", stage=Stage.RUN),
+        result(signature="c"),
+    ]
+    lines = drawn(results)
+    assert lines[1].split()[-2:] == ["✗", "run"]
+    assert any("unstripped [b] → 2.4.4" in line for line in lines)
+
+
+def test_every_outcome_has_its_word(result: Callable[..., Result]) -> None:
+    """No outcome is told by colour alone."""
+    results = [
+        result(consumer="2.1.4", outcome=Outcome.UNSUPPORTED, reason="no interpreter", stage=None),
+        result(consumer="2.3.4", outcome=Outcome.NOT_RUN, reason="no-reference", stage=Stage.RUN),
+        result(consumer="2.4.4", outcome=Outcome.INFRA_ERROR, reason="no disk", stage=None),
+        result(consumer="2.5.3"),
+    ]
+    lines = drawn(results)
+    assert lines[1].split()[-4:] == ["unsupp.", "not-run", "infra!", "pass"]
+    text = "\n".join(lines)
+    for words in ("no interpreter", "no-reference", "no disk"):
+        assert words in text
+    assert lines[-1] == "4 cells: 1 pass, 1 unsupported, 1 not-run, 1 infra-error"
+
+
+def test_many_consumers_in_a_narrow_terminal(result: Callable[..., Result]) -> None:
+    """What does not fit beside stands below; no line is cut, none is wider than the terminal."""
+    lines = drawn([result(consumer=release) for release in RELEASES], width=70)
+    assert max(map(len, lines)) <= 70
+    heads = [line for line in lines if line.startswith("model")]
+    assert len(heads) > 1
+    assert [word for head in heads for word in head.split()[2:]] == RELEASES
+    assert not any("…" in line for line in lines)
+
+
+def test_two_loaders_are_told_apart(result: Callable[..., Result]) -> None:
+    """With several loaders each has a column."""
+    lines = drawn([result(loader="c"), result(loader="v1")])
+    assert lines[0].split() == ["2.4.4", "2.4.4"]
+    assert lines[1].split() == ["model", "producer", "c", "v1"]
+
+
+def test_the_same_failure_is_told_once(failed: Callable[..., Result]) -> None:
+    """Cells that fail for the same reason are listed together, consumers in order."""
+    results = [failed(consumer=release) for release in ("2.4.4", "1.15.5")]
+    results += [failed(consumer="1.15.5", model="other")]
+    lines = drawn(results)
+    assert sum("attr-unknown" in line for line in lines) == 1
+    assert "    cells  cnn of 2.11.1, unstripped → 1.15.5, 2.4.4" in lines
+    assert "    cells  other of 2.11.1, unstripped → 1.15.5" in lines
+
+
+def test_no_line_ends_in_blanks_below_the_table(failed: Callable[..., Result]) -> None:
+    """Long texts are wrapped and leave nothing at the ends of lines."""
+    lines = drawn([failed(message="word " * 200)], width=60)
+    below = lines[lines.index("Why cells fail") :]
+    assert all(line == line.rstrip() for line in below)
+    assert max(map(len, below)) <= 60
+
+
+def test_a_hostile_name_cannot_write_to_the_terminal(failed: Callable[..., Result]) -> None:
+    """Control codes of a model's names come out as text; so does the console's own markup."""
+    results = [
+        failed(model="\x1b[31mred[/bold]", signature="a\x07", message="bell \x07", fix="\x1b]0;t\x07")
+    ]
+    text = "\n".join(drawn(results))
+    assert "\x1b" not in text
+    assert "\x07" not in text
+    assert "[/bold]" in text
+
+
+def test_unclassified_cells_are_counted(failed: Callable[..., Result]) -> None:
+    """What no pattern knows stands in the summary."""
+    assert drawn([failed(causes=("unclassified",))])[-1] == "1 cells: 0 pass, 1 fail (1 unclassified)"
+
+
+def test_no_cells(result: Callable[..., Result]) -> None:
+    """An empty matrix is an empty summary, not an error."""
+    assert drawn([])[-1] == "0 cells: 0 pass"
+
+
+def test_other_tag_sets_are_named(failed: Callable[..., Result]) -> None:
+    """A tag set that is not Serving's own is told."""
+    lines = drawn([failed(tags=("serve", "gpu"))])
+    assert any("cnn of 2.11.1 ['serve', 'gpu'], unstripped" in line for line in lines)

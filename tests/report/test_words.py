@@ -1,0 +1,49 @@
+"""One cell in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from savedmodel_compat.matrix.cells import Detail, Result
+from savedmodel_compat.report.words import about, in_words
+
+
+def test_a_failed_cell(failed: Callable[..., Result]) -> None:
+    """What, where, TensorFlow's words, what to do, and the end of the log."""
+    text = in_words(failed())
+    assert text.startswith("cnn of TensorFlow 2.11.1 fails in TensorFlow 2.4.4 at load: attr-unknown")
+    for words in (
+        "Conv2D.explicit_paddings",
+        "NodeDef mentions attr",
+        "strip it",
+        "/models/cnn",
+        "line two",
+    ):
+        assert words in text
+    assert "cell:    cnn:serve:unstripped:2.11.1:2.4.4:wheel:c:cpu:" in text
+
+
+def test_every_cause_is_explained(failed: Callable[..., Result]) -> None:
+    """Each cause of a cell has its sentence."""
+    text = in_words(failed(causes=("attr-ignored", "output-mismatch")))
+    assert "drops an attr" in text
+    assert "other values than the reference" in text
+
+
+def test_a_long_log_is_cut_at_its_beginning(failed: Callable[..., Result]) -> None:
+    """The end of a log tells most."""
+    text = in_words(failed(log="\n".join(f"line {number}" for number in range(100))))
+    assert "line 99" in text
+    assert "line 50" not in text
+
+
+def test_what_it_is_about(failed: Callable[..., Result]) -> None:
+    """Op and attr if both are known, else the one, else the node, else nothing."""
+    details = [
+        Detail(op="A", attr="b", node="n"),
+        Detail(op="A", node="n"),
+        Detail(attr="b"),
+        Detail(node="n"),
+        Detail(),
+    ]
+    assert [about(failed(detail=detail)) for detail in details] == ["A.b", "A", "b", "n", ""]
