@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
 from textwrap import dedent
@@ -75,11 +75,11 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytes
 
 
 @pytest.fixture(params=MODES)
-def run(request: pytest.FixtureRequest, project: pytest.Pytester) -> Iterator[Run]:
+def run(request: pytest.FixtureRequest, project: pytest.Pytester) -> Run:
     """Run pytest in the repository: without xdist, with it and no workers, with two."""
     if request.param != "plain":
         pytest.importorskip("xdist")
-    yield lambda *arguments: run_pytest(project, *MODES[request.param], *arguments)
+    return lambda *arguments: run_pytest(project, *MODES[request.param], *arguments)
 
 
 def run_pytest(project: pytest.Pytester, *arguments: str) -> pytest.RunResult:
@@ -168,7 +168,9 @@ def test_each_outcome_is_pytests_own(project: pytest.Pytester, run: Run) -> None
         ]
     )
     assert "plugin.py:" not in output_of(result)
-    outcomes = {key: cell["outcome"] for key, cell in cells_of(project.path / "record.json").items()}
+    outcomes = {
+        key: cell["outcome"] for key, cell in cells_of(project.path / "record.json").items()
+    }
     assert outcomes == {
         "good:serve:stripped:2.11.1:2.11.1:wheel:c:cpu:serving_default": "pass",
         "good:serve:stripped:2.11.1:2.21.0:wheel:c:cpu:serving_default": "pass",
@@ -254,7 +256,10 @@ def test_live_use(project: pytest.Pytester, run: Run) -> None:
 MISTAKES = {
     "no marker": ("", "no marker savedmodel says which models"),
     "no model": ("on='2.21.0'", "marker savedmodel names no model"),
-    "an unknown exporter": ("'nobody', producers='2.11.1'", "no exporter is registered as 'nobody'"),
+    "an unknown exporter": (
+        "'nobody', producers='2.11.1'",
+        "no exporter is registered as 'nobody'",
+    ),
     "a lost file": ("'lost.py::export', producers='2.11.1'", "there is no file */lost.py"),
     "an exporter and no producer": ("'good'", "'good' is an exporter, and no producers are named"),
     "an unknown producer": ("'good', producers='2.99.0'", "'2.99.0' is neither a pinned release*"),
@@ -263,7 +268,10 @@ MISTAKES = {
     "an unknown provider": ("'a', provider='pip'", "there is no provider 'pip'"),
     "an unknown loader": ("'a', loader='c,v3'", "there is no loader 'v3'"),
     "a loader that is nowhere": ("'a', loader='v1'", "provider 'wheel' has no loader v1"),
-    "a keyword of nobody": ("'a', producer='2.11.1'", "marker savedmodel has no keyword 'producer'"),
+    "a keyword of nobody": (
+        "'a', producer='2.11.1'",
+        "marker savedmodel has no keyword 'producer'",
+    ),
     "an unknown strip": ("'good', producers='2.11.1', strip=True", "strip: there is no True"),
 }
 

@@ -21,12 +21,16 @@ def leave(directory, *, strip_default_attrs, seed):
 
 
 def hang(directory, *, strip_default_attrs, seed):
-    """A run that waits for what nobody sends; so do the two other signatures."""
+    """A run that waits for what nobody sends."""
+    return _export(directory, lambda x: _never("run") + v1.reduce_sum(x))
+
+
+def hang_thrice(directory, *, strip_default_attrs, seed):
+    """Three signatures whose runs wait for what nobody sends."""
     with v1.Graph().as_default():
         x = v1.placeholder(tf.float32, [None], name="x")
         signatures = {
-            key: ({"x": x}, {"y": _never(key) + v1.reduce_sum(x)})
-            for key in ("first", "second", "serving_default")
+            key: ({"x": x}, {"y": _never(key) + v1.reduce_sum(x)}) for key in ("a", "b", "c")
         }
         return _save(directory, signatures)
 
@@ -79,6 +83,15 @@ def refuse(directory, *, strip_default_attrs, seed):
 def refuse_batches(directory, *, strip_default_attrs, seed):
     """A run that takes one example and no more."""
     return _export(directory, lambda x: v1.reshape(x, [1]))
+
+
+def lose_kernel(directory, *, strip_default_attrs, seed):
+    """A run of an op that has no kernel from 2.9 on."""
+
+    def bucketed(x):
+        return v1.raw_ops.BoostedTreesBucketize(float_values=[x], bucket_boundaries=[[0.5]])[0]
+
+    return _export(directory, bucketed)
 
 
 def without_signatures(directory, *, strip_default_attrs, seed):

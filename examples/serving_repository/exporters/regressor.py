@@ -6,7 +6,7 @@ import tensorflow as tf
 v1 = tf.compat.v1
 
 
-def export(directory, *, strip_default_attrs, seed):
+def export(directory: str, *, strip_default_attrs: bool, seed: int) -> dict:
     """Write a SavedModel, and return what its signature is fed and answers."""
     random = np.random.RandomState(seed)
     rows = random.rand(4, 3).astype(np.float32)

@@ -150,6 +150,8 @@ class Backend(object):
         )
         names, sent = [], []
         for signature in sorted(recorded):
+            if not recorded[signature]["outputs"]:
+                raise ValueError("the exporter recorded no outputs of signature %r" % signature)
             for side in ("inputs", "outputs"):
                 for alias in sorted(recorded[signature][side]):
                     names.append([signature, side, alias])

@@ -1,0 +1,217 @@
+"""Exports: made inside producers, kept by what made them, refused when they are not what they say."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from savedmodel_compat.cache import default_root
+from savedmodel_compat.config import Configuration
+from savedmodel_compat.errors import ExportError, UnsupportedError, UsageError
+from savedmodel_compat.matrix.exports import (
+    Exporter,
+    Order,
+    export_model,
+    export_to,
+    find_exporter,
+)
+from savedmodel_compat.runtimes.base import Runtime
+from savedmodel_compat.runtimes.client import Limits, Worker
+
+PRODUCER = "2.11.1"
+LIMITS = Limits(seconds=120, megabytes=0)
+DOUBLE = """
+    import numpy as np
+    import tensorflow as tf
+
+    def export(directory, *, strip_default_attrs, seed):
+        module = tf.Module()
+        module.serve = tf.function(lambda x: {"y": 2 * x}, input_signature=[tf.TensorSpec([None], tf.float32, "x")])
+        tf.saved_model.save(module, directory, signatures={"serving_default": module.serve})
+        x = np.array([1, 2], np.float32)
+        recorded = {"serving_default": {"inputs": {"x": x}, "outputs": {"y": 2 * x}}}
+        return recorded
+"""
+
+
+@pytest.fixture
+def runtime(venv_runtime: Callable[[str], Runtime]) -> Runtime:
+    """The producer."""
+    return venv_runtime(PRODUCER)
+
+
+@pytest.fixture
+def worker(runtime: Runtime) -> Iterator[Worker]:
+    """A worker of the producer."""
+    with Worker(runtime, native=False) as worker:
+        yield worker
+
+
+def order(folder: Path, source: str = DOUBLE, *, strip: bool = True, seed: int = 0) -> Order:
+    """An export by a file with ``source``."""
+    file = folder / "double.py"
+    file.write_text(textwrap.dedent(source))
+    exporter = Exporter(name="double", file=file, function="export")
+    return Order(exporter=exporter, producer=PRODUCER, strip=strip, seed=seed)
+
+
+def kept() -> set[str]:
+    """The exports that the cache holds."""
+    folder = default_root() / "exports"
+    return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+
+
+def test_an_export(tmp_path: Path, worker: Worker, runtime: Runtime) -> None:
+    """The model is what the exporter wrote, its reference what the exporter recorded."""
+    model = export_model(worker, runtime, order(tmp_path), LIMITS)
+    assert (model.name, model.producer, model.strip) == ("double", PRODUCER, True)
+    [case] = model.cases
+    assert case.signature == "serving_default"
+    assert case.expected is not None
+    assert case.expected[0]["y"].tolist() == [2.0, 4.0]
+    assert [port.alias for port in case.inputs] == ["x"]
+
+
+def test_it_is_made_once(tmp_path: Path, worker: Worker, runtime: Runtime) -> None:
+    """The second time the cache has it: the exporter is not asked, and the producer is not started."""
+    wanted = order(tmp_path)
+    first = export_model(worker, runtime, wanted, LIMITS)
+    unstarted = Worker(replace(runtime, python=tmp_path / "no-python"), native=False)
+    second = export_model(unstarted, runtime, wanted, LIMITS)
+    assert (first.path, first.sha256) == (second.path, second.sha256)
+
+
+@pytest.mark.parametrize("change", ["source", "beside", "seed", "strip", "function", "producer"])
+def test_it_is_made_anew_when_what_made_it_changes(
+    change: str, tmp_path: Path, worker: Worker, runtime: Runtime
+) -> None:
+    """Exporter, the files beside it, seed, stripping, function and producer are all part of what a model is."""
+    wanted = order(tmp_path)
+    first = export_model(worker, runtime, wanted, LIMITS)
+    if change == "source":
+        wanted = order(tmp_path, DOUBLE + "    # changed\n")
+    elif change == "beside":
+        (tmp_path / "helper.py").write_text("x = 1\n")
+    elif change == "seed":
+        wanted = order(tmp_path, seed=1)
+    elif change == "strip":
+        wanted = order(tmp_path, strip=False)
+    elif change == "function":
+        source = textwrap.dedent(DOUBLE) + "\n\nother = export\n"
+        wanted = order(tmp_path, source)
+        wanted = replace(wanted, exporter=replace(wanted.exporter, function="other"))
+    else:
+        runtime = replace(runtime, folder=runtime.folder.with_name("another"))
+    assert export_model(worker, runtime, wanted, LIMITS).path != first.path
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("raise ValueError('no weights')", "raised ValueError(.|\n)*no weights"),
+        ("import sys; sys.exit(3)", "raised SystemExit"),
+        ("import os; os.abort()", "ended with signal 6"),
+        ("import os; os._exit(4)", "ended with exit status 4"),
+        ("return {}", "wrote no SavedModel"),
+        ("return None", "raised TypeError"),
+        ("import time; time.sleep(60)", "did not end in 2 s"),
+    ],
+)
+def test_an_exporter_that_fails(
+    body: str, words: str, tmp_path: Path, worker: Worker, runtime: Runtime
+) -> None:
+    """However it fails, the error says how, and the cache keeps nothing that is half-made."""
+    source = f"def export(directory, *, strip_default_attrs, seed):\n    {body}\n"
+    before = kept()
+    limits = Limits(seconds=2, megabytes=0) if "sleep" in body else LIMITS
+    with pytest.raises(ExportError, match=words):
+        export_model(worker, runtime, order(tmp_path, source), limits)
+    assert kept() == before
+
+
+@pytest.mark.parametrize(
+    ("recorded", "words"),
+    [
+        ('{"gone": {"inputs": {}, "outputs": {}}}', "recorded no outputs of signature 'gone'"),
+        (
+            '{"serving_default": {"inputs": {"x": x}, "outputs": {"y": x}}, "gone": {"inputs": {"x": x}, "outputs": {"y": x}}}',
+            r"recorded signatures \['gone'\]",
+        ),
+        ('{"serving_default": {"inputs": {"z": x}, "outputs": {"y": x}}}', r"recorded inputs \['z'\]"),
+        ('{"serving_default": {"inputs": {"x": x}, "outputs": {}}}', "recorded no outputs"),
+        (
+            '{"serving_default": {"inputs": {"x": x}, "outputs": {"z": x}}}',
+            r"recorded outputs \['z'\]",
+        ),
+    ],
+)
+def test_a_recording_that_does_not_fit_the_model(
+    recorded: str, words: str, tmp_path: Path, worker: Worker, runtime: Runtime
+) -> None:
+    """A recording of what the model does not have is an error that names both sides, and is not kept."""
+    source = DOUBLE.replace("return recorded", f"return {recorded}")
+    before = kept()
+    with pytest.raises(ExportError, match=words):
+        export_model(worker, runtime, order(tmp_path, source), LIMITS)
+    assert kept() == before
+
+
+def test_what_a_producer_does_not_have(tmp_path: Path, worker: Worker, runtime: Runtime) -> None:
+    """NotImplementedError is the exporter's way to say so; its words are kept."""
+    source = """
+        def export(directory, *, strip_default_attrs, seed):
+            raise NotImplementedError("no such thing here.")
+    """
+    with pytest.raises(UnsupportedError, match=r"^no such thing here\.$"):
+        export_model(worker, runtime, order(tmp_path, source), LIMITS)
+
+
+def test_a_file_that_is_no_python(tmp_path: Path, worker: Worker, runtime: Runtime) -> None:
+    """A syntax error in the exporter is shown with its line."""
+    with pytest.raises(ExportError, match=r"SyntaxError(.|\n)*def export\("):
+        export_model(worker, runtime, order(tmp_path, "def export("), LIMITS)
+
+
+def test_a_function_that_is_not_there(tmp_path: Path, worker: Worker, runtime: Runtime) -> None:
+    """A function that the file does not have is named."""
+    with pytest.raises(ExportError, match="export"):
+        export_model(worker, runtime, order(tmp_path, "x = 1"), LIMITS)
+
+
+def test_into_a_folder_of_the_user_s(tmp_path: Path, worker: Worker) -> None:
+    """`export` writes where it is told and says where the model is."""
+    path = export_to(worker, order(tmp_path), tmp_path / "out", LIMITS)
+    assert (path / "saved_model.pb").is_file()
+
+
+def test_a_folder_that_is_there_is_left_alone(tmp_path: Path, worker: Worker) -> None:
+    """Nothing of the user's is written over."""
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").write_text("mine")
+    with pytest.raises(UsageError, match="is there already"):
+        export_to(worker, order(tmp_path), tmp_path / "out", LIMITS)
+    assert (tmp_path / "out" / "mine.txt").read_text() == "mine"
+
+
+def test_exporters_by_name_and_by_file(tmp_path: Path) -> None:
+    """A registered name wins; FILE.py::function needs no registration."""
+    file = tmp_path / "mine.py"
+    file.write_text("")
+    configuration = Configuration(exporters={"cnn": f"{file}::build"})
+    assert find_exporter("cnn", configuration) == Exporter(name="cnn", file=file, function="build")
+    found = find_exporter(f"{file}::other", configuration)
+    assert (found.name, found.function) == ("mine.other", "other")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("nobody", r"no exporter is registered as 'nobody' \(registered: cnn\)"), ("gone.py::f", "there is no file")],
+)
+def test_an_exporter_that_is_not_there(text: str, words: str) -> None:
+    """An unknown name lists the known ones; a missing file is named."""
+    with pytest.raises(UsageError, match=words):
+        find_exporter(text, Configuration(exporters={"cnn": "/x.py::f"}))
