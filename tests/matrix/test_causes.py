@@ -420,7 +420,9 @@ SEEN = [
         node="save/RestoreV2",
     ),
     said("file-damaged", "block checksum mismatch"),
-    said("file-damaged", "Error parsing text-format tensorflow.SavedModel: 1:9: Expected identifier"),
+    said(
+        "file-damaged", "Error parsing text-format tensorflow.SavedModel: 1:9: Expected identifier"
+    ),
     said(
         "file-damaged",
         "OUT_OF_RANGE: Read less bytes than requested\n\t [[{{node save/RestoreV2}}]]",

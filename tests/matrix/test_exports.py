@@ -141,7 +141,10 @@ def test_an_exporter_that_fails(
             '{"serving_default": {"inputs": {"x": x}, "outputs": {"y": x}}, "gone": {"inputs": {"x": x}, "outputs": {"y": x}}}',
             r"recorded signatures \['gone'\]",
         ),
-        ('{"serving_default": {"inputs": {"z": x}, "outputs": {"y": x}}}', r"recorded inputs \['z'\]"),
+        (
+            '{"serving_default": {"inputs": {"z": x}, "outputs": {"y": x}}}',
+            r"recorded inputs \['z'\]",
+        ),
         ('{"serving_default": {"inputs": {"x": x}, "outputs": {}}}', "recorded no outputs"),
         (
             '{"serving_default": {"inputs": {"x": x}, "outputs": {"z": x}}}',
@@ -209,7 +212,10 @@ def test_exporters_by_name_and_by_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("nobody", r"no exporter is registered as 'nobody' \(registered: cnn\)"), ("gone.py::f", "there is no file")],
+    [
+        ("nobody", r"no exporter is registered as 'nobody' \(registered: cnn\)"),
+        ("gone.py::f", "there is no file"),
+    ],
 )
 def test_an_exporter_that_is_not_there(text: str, words: str) -> None:
     """An unknown name lists the known ones; a missing file is named."""

@@ -41,7 +41,9 @@ ONE = {"y": np.float32([1])}
 TWO = {"y": np.float32([2])}
 REFERENCE = Reference(name="2.21.0", outputs=(ONE,))
 SECONDS = {"cell": 1.25}
-UNKNOWN_ATTR = "NodeDef mentions attr 'extra' not in Op<name=Conv2D; signature=>; NodeDef: {{node c}}"
+UNKNOWN_ATTR = (
+    "NodeDef mentions attr 'extra' not in Op<name=Conv2D; signature=>; NodeDef: {{node c}}"
+)
 
 
 def ran(*answers: Answer) -> Verdict:
@@ -59,9 +61,7 @@ def refused(text: str, kind: str = "INVALID_ARGUMENT") -> Answer:
     return Answer(failure=Failure(text=text, type=kind))
 
 
-def result(
-    verdict: Verdict, reference: Reference | None = REFERENCE, cell: Cell = CELL
-) -> Result:
+def result(verdict: Verdict, reference: Reference | None = REFERENCE, cell: Cell = CELL) -> Result:
     """Judge a verdict."""
     return judge(cell, verdict, reference, Policy(), "2.4.4")
 

@@ -111,7 +111,9 @@ def test_no_line_ends_in_blanks_below_the_table(failed: Callable[..., Result]) -
 def test_a_hostile_name_cannot_write_to_the_terminal(failed: Callable[..., Result]) -> None:
     """Control codes of a model's names come out as text; so does the console's own markup."""
     results = [
-        failed(model="\x1b[31mred[/bold]", signature="a\x07", message="bell \x07", fix="\x1b]0;t\x07")
+        failed(
+            model="\x1b[31mred[/bold]", signature="a\x07", message="bell \x07", fix="\x1b]0;t\x07"
+        )
     ]
     text = "\n".join(drawn(results))
     assert "\x1b" not in text
@@ -121,7 +123,9 @@ def test_a_hostile_name_cannot_write_to_the_terminal(failed: Callable[..., Resul
 
 def test_unclassified_cells_are_counted(failed: Callable[..., Result]) -> None:
     """What no pattern knows stands in the summary."""
-    assert drawn([failed(causes=("unclassified",))])[-1] == "1 cells: 0 pass, 1 fail (1 unclassified)"
+    assert (
+        drawn([failed(causes=("unclassified",))])[-1] == "1 cells: 0 pass, 1 fail (1 unclassified)"
+    )
 
 
 def test_no_cells(result: Callable[..., Result]) -> None:

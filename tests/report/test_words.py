@@ -11,7 +11,9 @@ from savedmodel_compat.report.words import about, in_words
 def test_a_failed_cell(failed: Callable[..., Result]) -> None:
     """What, where, TensorFlow's words, what to do, and the end of the log."""
     text = in_words(failed())
-    assert text.startswith("cnn of TensorFlow 2.11.1 fails in TensorFlow 2.4.4 at load: attr-unknown")
+    assert text.startswith(
+        "cnn of TensorFlow 2.11.1 fails in TensorFlow 2.4.4 at load: attr-unknown"
+    )
     for words in (
         "Conv2D.explicit_paddings",
         "NodeDef mentions attr",

@@ -153,6 +153,7 @@ def _digest(order: Order, runtime: Runtime) -> str:
     """Digest all that the model is made of: the exporter, the files beside it, the producer, the options."""
     made_of: dict[str, Any] = {
         "harness": savedmodel_compat.__version__,
+        "worker": _sources(Path(_frames.__file__)),
         "producer": runtime.folder.name,
         "function": order.exporter.function,
         "file": order.exporter.file.name,

@@ -324,7 +324,9 @@ def with_unreadable(result: Result, error: DamagedModelError) -> Result:
         return replace(result, reason="unreadable", message=one_line(said))
     if result.outcome is not Outcome.FAIL or result.cause == cause:
         return replace(result, notes=(*result.notes, error.message))
-    others = tuple(other for other in result.causes if other not in {"tags-not-found", "unclassified"})
+    others = tuple(
+        other for other in result.causes if other not in {"tags-not-found", "unclassified"}
+    )
     return replace(
         result,
         causes=(cause, *others),
