@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -55,20 +56,25 @@ def order(folder: Path, source: str = DOUBLE, *, strip: bool = True, seed: int =
     """An export by a file with ``source``."""
     file = folder / "double.py"
     file.write_text(textwrap.dedent(source))
-    exporter = Exporter(name="double", file=file, function="export")
+    exporter = Exporter(name=name_in(folder), file=file, function="export")
     return Order(exporter=exporter, producer=PRODUCER, strip=strip, seed=seed)
 
 
-def kept() -> set[str]:
-    """The exports that the cache holds."""
-    folder = default_root() / "exports"
-    return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+def name_in(folder: Path) -> str:
+    """A name that no other test gives its exporter: they share the cache."""
+    return f"double_{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}"
+
+
+def kept(folder: Path) -> set[str]:
+    """The exports of a test that the cache holds."""
+    exports = default_root() / "exports"
+    return {path.name for path in exports.glob(f"{name_in(folder)}-*")}
 
 
 def test_an_export(tmp_path: Path, worker: Worker, runtime: Runtime) -> None:
     """The model is what the exporter wrote, its reference what the exporter recorded."""
     model = export_model(worker, runtime, order(tmp_path), LIMITS)
-    assert (model.name, model.producer, model.strip) == ("double", PRODUCER, True)
+    assert (model.name, model.producer, model.strip) == (name_in(tmp_path), PRODUCER, True)
     [case] = model.cases
     assert case.signature == "serving_default"
     assert case.expected is not None
@@ -126,11 +132,10 @@ def test_an_exporter_that_fails(
 ) -> None:
     """However it fails, the error says how, and the cache keeps nothing that is half-made."""
     source = f"def export(directory, *, strip_default_attrs, seed):\n    {body}\n"
-    before = kept()
     limits = Limits(seconds=2, megabytes=0) if "sleep" in body else LIMITS
     with pytest.raises(ExportError, match=words):
         export_model(worker, runtime, order(tmp_path, source), limits)
-    assert kept() == before
+    assert kept(tmp_path) == set()
 
 
 @pytest.mark.parametrize(
@@ -157,10 +162,9 @@ def test_a_recording_that_does_not_fit_the_model(
 ) -> None:
     """A recording of what the model does not have is an error that names both sides, and is not kept."""
     source = DOUBLE.replace("return recorded", f"return {recorded}")
-    before = kept()
     with pytest.raises(ExportError, match=words):
         export_model(worker, runtime, order(tmp_path, source), LIMITS)
-    assert kept() == before
+    assert kept(tmp_path) == set()
 
 
 def test_what_a_producer_does_not_have(tmp_path: Path, worker: Worker, runtime: Runtime) -> None:

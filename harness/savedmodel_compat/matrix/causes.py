@@ -88,8 +88,7 @@ CAUSES: tuple[Cause, ...] = (
         patterns=(
             rf"Value for attr '(?P<attr>[^']+)' of \S.*? is not in the list of allowed values.*?(?:{_OP}|\Z)",
             r"Value for attr '(?P<attr>[^']+)' of \S+ must be at least.*?(?:Op<name=(?P<op>[\w>]+);|\Z)",
-            r"AttrValue (?:had value|must not have).*? for attr '(?P<attr>[^']+)'.*?"
-            r"(?:Op<name=(?P<op>[\w>]+);|\Z)",
+            rf"AttrValue (?:had value|must not have).*? for attr '(?P<attr>[^']+)'.*?(?:{_OP}|\Z)",
             r"AttrValue has invalid DataType enum: \d+\s+for attr '(?P<attr>[^']+)'",
         ),
     ),
@@ -113,8 +112,7 @@ CAUSES: tuple[Cause, ...] = (
         meaning="The consumer knows the op but has no kernel for it on this device and with these types.",
         fix="use a build that has the kernel, another device, or another release",
         patterns=(
-            r"No OpKernel was registered to support Op '(?P<op>[^']+)'"
-            r"(?: used by (?:\{\{)?node (?P<node>[^\s}(]+))?",
+            r"No OpKernel was registered to support Op '(?P<op>[^']+)'(?: used by (?:\{\{)?node (?P<node>[^\s}(]+))?",
             r"No registered '(?P<op>[^']+)' OpKernel",
             r"Could not find valid device for node",
             r"only supports (?:the )?NHWC",

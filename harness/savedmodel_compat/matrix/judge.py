@@ -72,7 +72,7 @@ def without_stack(text: str) -> str:
     return said.replace("Graph execution error:\n", "").strip() or text
 
 
-def judge(
+def judge(  # noqa: PLR0911 - one return for each kind of end
     cell: Cell, verdict: Verdict, reference: Reference | None, policy: Policy, version: str
 ) -> Result:
     """Return the result of a cell.

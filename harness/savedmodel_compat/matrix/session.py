@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -21,6 +21,7 @@ from savedmodel_compat.matrix import ready
 from savedmodel_compat.matrix.cells import Cell, Outcome, Result
 from savedmodel_compat.matrix.exports import Exporter, Order, export_model
 from savedmodel_compat.matrix.judge import one_line
+from savedmodel_compat.matrix.pool import Chunk, execute
 from savedmodel_compat.matrix.run import Consumer, Options, run_matrix
 from savedmodel_compat.runtimes import pins, specs
 from savedmodel_compat.runtimes.base import Loader, Provider
@@ -181,30 +182,37 @@ def export_all(
     chosen = specs.select(producers, session.table)
     readied = session.make_ready(chosen, Provider.VENV)
 
-    def one(pin: Pin, got: Runtime | SavedModelCompatError) -> list[Exported]:
-        orders = [
-            Order(exporter=exporter, producer=pin.release, strip=strip, seed=seed)
-            for exporter in exporters
-            for strip in strips
-        ]
+    runtimes = {pin.release: got for pin, got in readied}
+    orders = [
+        Order(exporter=exporter, producer=producer, strip=strip, seed=seed)
+        for exporter in exporters
+        for producer in runtimes
+        for strip in strips
+    ]
+    found = {}
+    for exported in _exported_by(runtimes, orders, session.options.jobs):
+        session.watcher.exported(exported.order, _words(exported.problem))
+        found[exported.order] = exported
+    return [found[order] for order in orders]
+
+
+def _exported_by(
+    runtimes: Mapping[str, Runtime | SavedModelCompatError], orders: Sequence[Order], jobs: int
+) -> Iterator[Exported]:
+    """Yield what becomes of each order, as it comes; an interrupt ends the exporters that run."""
+    ready_ones = {}
+    for producer, got in runtimes.items():
+        wanted = [order for order in orders if order.producer == producer]
         if isinstance(got, SavedModelCompatError):
-            return [Exported(order=order, problem=got) for order in orders]
-        with Worker(got, native=False) as worker:
-            return [_export(worker, got, order) for order in orders]
+            yield from (Exported(order=order, problem=got) for order in wanted)
+        else:
+            ready_ones[producer] = Chunk(runtime=got, native=False, units=wanted)
 
-    found: list[Exported] = []
-    with ThreadPoolExecutor(max_workers=session.options.jobs) as pool:
-        for batch in pool.map(lambda pair: one(*pair), readied):
-            for exported in batch:
-                session.watcher.exported(exported.order, _words(exported.problem))
-            found += batch
-    return sorted(found, key=_in_order_of(exporters))
+    def export(worker: Worker, order: Order) -> Exported:
+        return _export(worker, ready_ones[order.producer].runtime, order)
 
-
-def _in_order_of(exporters: Sequence[Exporter]) -> Callable[[Exported], tuple[int]]:
-    """Keep producers and strips as they come, exporters as they were named."""
-    places = {id(exporter): place for place, exporter in enumerate(exporters)}
-    return lambda exported: (places[id(exported.order.exporter)],)
+    with closing(execute(list(ready_ones.values()), export, jobs=jobs)) as stream:
+        yield from stream
 
 
 def _export(worker: Worker, runtime: Runtime, order: Order) -> Exported:
