@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from savedmodel_compat.config import Configuration
-from savedmodel_compat.errors import EmptySelectionError, UnknownReleaseError
+from savedmodel_compat.errors import EmptySelectionError, UnknownReleaseError, UnsupportedError
 from savedmodel_compat.runtimes import pins
 from savedmodel_compat.runtimes.specs import select
 
@@ -108,5 +108,5 @@ def test_a_sound_range_without_pins_is_an_empty_selection(spec: str) -> None:
 
 def test_a_device_without_pins_is_an_empty_selection() -> None:
     """No GPU pin is shipped."""
-    with pytest.raises(EmptySelectionError, match="on gpu"):
+    with pytest.raises(UnsupportedError, match="no release is pinned for device 'gpu'"):
         select("all", TABLE, device="gpu")

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
-from savedmodel_compat.errors import EmptySelectionError, UnknownReleaseError
+from savedmodel_compat.errors import EmptySelectionError, UnknownReleaseError, UnsupportedError
 from savedmodel_compat.runtimes.pins import Pin, PinTable
 
 ALL = "all"
@@ -31,7 +31,13 @@ def select(spec: str, table: PinTable, *, device: str = "cpu") -> tuple[Pin, ...
     Raises:
         UnknownReleaseError: a part of ``spec`` names nothing that is known.
         EmptySelectionError: ``spec`` is sound and selects nothing.
+        UnsupportedError: no release at all is pinned for the device.
     """
+    if not table.on(device):
+        raise UnsupportedError(
+            f"no release is pinned for device '{device}'",
+            hint=f'add a row with device = "{device}" under [[tool.savedmodel-compat.pins]]',
+        )
     chosen = set(_chosen(spec, table, device, ()))
     if not chosen:
         raise EmptySelectionError(
