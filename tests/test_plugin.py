@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from tensorboard.compat.proto.meta_graph_pb2 import MetaGraphDef
 
+import savedmodel_compat
 from savedmodel_compat.cache import VARIABLE, default_root
 from savedmodel_compat.matrix.models import Model
 from savedmodel_compat.model import schema
@@ -80,6 +81,12 @@ def run(request: pytest.FixtureRequest, project: pytest.Pytester) -> Run:
     if request.param != "plain":
         pytest.importorskip("xdist")
     return lambda *arguments: run_pytest(project, *MODES[request.param], *arguments)
+
+
+@pytest.fixture(autouse=True)
+def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run in another folder finds the same package, also where a relative PYTHONPATH has led to it."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(savedmodel_compat.__file__).parent.parent))
 
 
 def run_pytest(project: pytest.Pytester, *arguments: str) -> pytest.RunResult:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import savedmodel_compat
 from savedmodel_compat import _plugin_options as options
 
 PAGE = Path(__file__).parent.parent / "docs" / "options.md"
@@ -19,6 +20,12 @@ TEST = """
     def test_it(savedmodel_cell):
         pass
 """
+
+
+@pytest.fixture(autouse=True)
+def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run in another folder finds the same package, also where a relative PYTHONPATH has led to it."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(savedmodel_compat.__file__).parent.parent))
 
 
 def run_pytest(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:

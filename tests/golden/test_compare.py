@@ -55,20 +55,27 @@ def test_tolerance_of_each_float(dtype: str, share: float, differs: bool) -> Non
 
 def test_atol_alone_decides_at_zero() -> None:
     """Beside a reference of zero nothing is left but the absolute tolerance."""
-    assert differences(np.float32([0]), np.float32([0.9e-6])) == ()
-    assert only(np.float32([0]), np.float32([1.1e-6])).cause == "output-mismatch"
+    assert differences(np.array([0], np.float32), np.array([0.9e-6], np.float32)) == ()
+    assert (
+        only(np.array([0], np.float32), np.array([1.1e-6], np.float32)).cause == "output-mismatch"
+    )
 
 
 def test_the_reference_scales_the_tolerance() -> None:
     """The relative tolerance is of the reference, not of the value."""
-    assert differences(np.float32([100]), np.float32([91]), rtol=0.1, atol=0) == ()
-    assert only(np.float32([91]), np.float32([100.2]), rtol=0.1, atol=0)
+    assert (
+        differences(np.array([100], np.float32), np.array([91], np.float32), rtol=0.1, atol=0) == ()
+    )
+    assert only(np.array([91], np.float32), np.array([100.2], np.float32), rtol=0.1, atol=0)
 
 
 def test_a_tolerance_of_the_user_s() -> None:
     """A tolerance that is given replaces the default, and only for itself."""
-    assert differences(np.float32([1.0]), np.float32([1.05]), rtol=0.1) == ()
-    assert "rtol 0, atol 1e-06" in only(np.float32([1.0]), np.float32([1.00001]), rtol=0).text
+    assert differences(np.array([1.0], np.float32), np.array([1.05], np.float32), rtol=0.1) == ()
+    assert (
+        "rtol 0, atol 1e-06"
+        in only(np.array([1.0], np.float32), np.array([1.00001], np.float32), rtol=0).text
+    )
 
 
 def test_the_message_has_the_numbers() -> None:
@@ -105,7 +112,7 @@ def test_nan_equals_nan(dtype: str) -> None:
 @pytest.mark.parametrize(("expected", "actual"), [(np.nan, 1.0), (1.0, np.nan)])
 def test_nan_lost_and_gained(expected: float, actual: float) -> None:
     """NaN on one side alone is a mismatch that no difference measures."""
-    text = only(np.float32([expected]), np.float32([actual])).text
+    text = only(np.array([expected], np.float32), np.array([actual], np.float32)).text
     assert "at most by NaN or infinity" in text
     assert "nan" in text
 
@@ -121,7 +128,7 @@ def test_the_sign_of_infinity(dtype: str) -> None:
 
 def test_zeros_of_both_signs_agree() -> None:
     """The sign of a zero is no difference."""
-    assert differences(np.float32([0.0]), np.float32([-0.0])) == ()
+    assert differences(np.array([0.0], np.float32), np.array([-0.0], np.float32)) == ()
 
 
 @pytest.mark.parametrize("dtype", ["complex64", "complex128"])
@@ -170,7 +177,7 @@ def test_a_long_string_is_cut() -> None:
 
 def test_string_and_number() -> None:
     """Strings against numbers are another element type, and are called strings."""
-    difference = only(strings(b"1"), np.float32([1]))
+    difference = only(strings(b"1"), np.array([1], np.float32))
     assert difference.cause == "output-dtype-differs"
     assert difference.text == "output 'y': dtype float32, the reference has string"
 
@@ -191,7 +198,7 @@ def test_large_elements_that_numpy_cannot_hold() -> None:
 
 def test_another_dtype() -> None:
     """The same values in another type are a difference of types, not of values."""
-    difference = only(np.float32([1]), np.float64([1]))
+    difference = only(np.array([1], np.float32), np.array([1], np.float64))
     assert difference.cause == "output-dtype-differs"
     assert difference.text == "output 'y': dtype float64, the reference has float32"
 
@@ -205,7 +212,7 @@ def test_another_shape() -> None:
 
 def test_a_missing_output() -> None:
     """An output that is not there is told by its name, and the others are still compared."""
-    one, two = np.float32([1]), np.float32([2])
+    one, two = np.array([1], np.float32), np.array([2], np.float32)
     found = compare({"a": one, "b": one}, {"b": two})
     assert [(each.cause, each.output) for each in found] == [
         ("output-names-differ", None),
@@ -216,21 +223,21 @@ def test_a_missing_output() -> None:
 
 def test_an_extra_output() -> None:
     """An output that nobody expects is a difference."""
-    one = np.float32([1])
+    one = np.array([1], np.float32)
     [difference] = compare({"a": one}, {"a": one, "b": one})
     assert difference.text == "outputs missing: none; outputs not expected: ['b']"
 
 
 def test_a_renamed_output() -> None:
     """A renamed output is one missing and one too many."""
-    one = np.float32([1])
+    one = np.array([1], np.float32)
     [difference] = compare({"a": one}, {"A": one})
     assert difference.text == "outputs missing: ['a']; outputs not expected: ['A']"
 
 
 def test_swapped_outputs() -> None:
     """Two outputs that changed places are two mismatches."""
-    one, two = np.float32([1]), np.float32([2])
+    one, two = np.array([1], np.float32), np.array([2], np.float32)
     found = compare({"a": one, "b": two}, {"a": two, "b": one})
     assert [(each.cause, each.output) for each in found] == [
         ("output-mismatch", "a"),

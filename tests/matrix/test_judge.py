@@ -37,8 +37,8 @@ CELL = Cell(
     loader="c",
     signature="serving_default",
 )
-ONE = {"y": np.float32([1])}
-TWO = {"y": np.float32([2])}
+ONE = {"y": np.array([1], np.float32)}
+TWO = {"y": np.array([2], np.float32)}
 REFERENCE = Reference(name="2.21.0", outputs=(ONE,))
 SECONDS = {"cell": 1.25}
 UNKNOWN_ATTR = (
@@ -88,8 +88,16 @@ def test_mismatch() -> None:
 
 def test_every_kind_of_difference_is_a_cause() -> None:
     """Several differences give several causes, each once."""
-    actual = {"y": np.float32([2]), "z": np.float64([1]), "w": np.float32([1])}
-    expected = {"y": np.float32([1]), "z": np.float32([1]), "x": np.float32([1])}
+    actual = {
+        "y": np.array([2], np.float32),
+        "z": np.array([1], np.float64),
+        "w": np.array([1], np.float32),
+    }
+    expected = {
+        "y": np.array([1], np.float32),
+        "z": np.array([1], np.float32),
+        "x": np.array([1], np.float32),
+    }
     reference = Reference(name="2.21.0", outputs=(expected, expected))
     found = result(ran(answered(actual), answered(actual)), reference)
     assert found.causes == ("output-names-differ", "output-mismatch", "output-dtype-differs")

@@ -156,7 +156,7 @@ def test_tensorflow_s_own_signatures(half: Path) -> None:
 
 def test_given_inputs(half: Path, tmp_path: Path) -> None:
     """Inputs of a file take the place of made-up ones, for the signatures that it is about."""
-    np.savez(tmp_path / "inputs.npz", x=np.float32([[7.0]]))
+    np.savez(tmp_path / "inputs.npz", x=np.array([[7.0]], np.float32))
     given = Given.read(tmp_path / "inputs.npz")
     [model] = load_models([half], given=given)
     assert [feed["x"].tolist() for feed in model.cases[-1].feeds] == [[[7.0]]]
@@ -166,7 +166,7 @@ def test_given_inputs(half: Path, tmp_path: Path) -> None:
 
 def test_given_inputs_that_nothing_has(half: Path, tmp_path: Path) -> None:
     """An array that no signature takes is a typing error."""
-    np.savez(tmp_path / "inputs.npz", x=np.float32([[7.0]]), z=np.float32([1]))
+    np.savez(tmp_path / "inputs.npz", x=np.array([[7.0]], np.float32), z=np.array([1], np.float32))
     with pytest.raises(UsageError, match="'z'"):
         load_models([half], given=Given.read(tmp_path / "inputs.npz"))
 

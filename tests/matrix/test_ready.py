@@ -45,9 +45,7 @@ def test_in_the_order_of_the_pins(
 def test_one_that_cannot_be_had(table: pins.PinTable) -> None:
     """A pin that this machine has no wheel of is a problem of its own."""
     absent = replace(table.get("2.4.4"), package=None)
-    [(_, got), (_, other)] = ready.make_ready(
-        [absent, table.get("2.21.0")], Provider.WHEEL, jobs=2
-    )
+    [(_, got), (_, other)] = ready.make_ready([absent, table.get("2.21.0")], Provider.WHEEL, jobs=2)
     assert isinstance(got, UnsupportedError)
     assert isinstance(other, Runtime)
 
@@ -75,7 +73,7 @@ def test_a_few_at_a_time(table: pins.PinTable, monkeypatch: pytest.MonkeyPatch) 
     """However many jobs there are, no more than three downloads run side by side."""
     lock, gate, now, most = threading.Lock(), threading.Event(), 0, 0
 
-    def make_ready(pin: pins.Pin, *, progress: Progress | None = None) -> Runtime:  # noqa: ARG001
+    def make_ready(pin: pins.Pin, *, progress: Progress | None = None) -> Runtime:
         nonlocal now, most
         with lock:
             now, most = now + 1, max(most, now + 1)

@@ -55,8 +55,7 @@ def test_an_export_is_a_line(pipe: Console) -> None:
         live.exported(ORDER, "the exporter raised ValueError: [bold]no[/bold]\nTraceback")
     assert printed(pipe).splitlines() == [
         "cnn of 2.11.1, unstripped: exported",
-        "cnn of 2.11.1, unstripped: not exported: "
-        "the exporter raised ValueError: [bold]no[/bold]",
+        "cnn of 2.11.1, unstripped: not exported: the exporter raised ValueError: [bold]no[/bold]",
     ]
 
 

@@ -106,7 +106,7 @@ def test_a_sound_range_without_pins_is_an_empty_selection(spec: str) -> None:
     assert "2.5.3" in str(caught.value.hint)
 
 
-def test_a_device_without_pins_is_an_empty_selection() -> None:
+def test_a_device_without_pins_is_not_supported() -> None:
     """No GPU pin is shipped."""
     with pytest.raises(UnsupportedError, match="no release is pinned for device 'gpu'"):
         select("all", TABLE, device="gpu")

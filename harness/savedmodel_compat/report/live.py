@@ -72,8 +72,13 @@ class Live:
         trace: TracebackType | None,
     ) -> None:
         """Stop drawing and leave the terminal as it was."""
-        self._bars.stop()
-        self._counter.stop()
+        # Away from a terminal, older releases of rich end bars that were never drawn with an empty line.
+        if self._console.is_terminal:
+            self._bars.stop()
+            self._counter.stop()
+        if self._task is not None:
+            self._counter.remove_task(self._task)
+            self._task = None
 
     def progress(self, label: str) -> OnBytes:
         """Return the callback that draws how far a runtime is; it may be called from any thread."""
