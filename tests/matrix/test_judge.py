@@ -23,7 +23,7 @@ from savedmodel_compat.matrix.judge import (
     with_unreadable,
     without_stack,
 )
-from savedmodel_compat.runtimes.client import Answer, Failure, Verdict
+from savedmodel_compat.runtimes.client import Answer, Arrays, Failure, Verdict
 
 CELL = Cell(
     model="m",
@@ -51,7 +51,7 @@ def ran(*answers: Answer) -> Verdict:
     return Verdict(stage="run", answers=answers, seconds=SECONDS, log="the log")
 
 
-def answered(outputs: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float32]]]) -> Answer:
+def answered(outputs: Arrays) -> Answer:
     """Return a run's answer."""
     return Answer(outputs=outputs)
 
@@ -88,12 +88,12 @@ def test_mismatch() -> None:
 
 def test_every_kind_of_difference_is_a_cause() -> None:
     """Several differences give several causes, each once."""
-    actual = {
+    actual: Arrays = {
         "y": np.array([2], np.float32),
         "z": np.array([1], np.float64),
         "w": np.array([1], np.float32),
     }
-    expected = {
+    expected: Arrays = {
         "y": np.array([1], np.float32),
         "z": np.array([1], np.float32),
         "x": np.array([1], np.float32),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -74,7 +76,7 @@ def test_unclassified_cells_are_counted(failed: Callable[..., Result]) -> None:
 
 def test_ids_tell_cells_apart(result: Callable[..., Result]) -> None:
     """Every field of a cell that is an axis of the matrix is in its id."""
-    axes = [
+    axes: list[dict[str, Any]] = [
         {},
         {"model": "other"},
         {"consumer": "2.5.3"},
@@ -120,3 +122,24 @@ def test_an_old_record_survives_a_failed_write(tmp_path: Path) -> None:
     with pytest.raises(TypeError):
         record.write({"cells": object()}, path)
     assert [(entry.name, entry.read_text()) for entry in tmp_path.iterdir()] == [("r.json", "old")]
+
+
+def test_into_a_pipe(tmp_path: Path, result: Callable[..., Result]) -> None:
+    """A pipe or a device is written to; it is not replaced by a file."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    record.write(record.as_record([result()], started=STARTED), pipe)
+    assert json.loads(os.read(reader, 1 << 20))["schema"] == 1
+    os.close(reader)
+    assert pipe.is_fifo()
+
+
+def test_through_a_link(tmp_path: Path, result: Callable[..., Result]) -> None:
+    """A link stays one, and what it names is replaced."""
+    target, link = tmp_path / "target.json", tmp_path / "link.json"
+    target.write_text("old")
+    link.symlink_to(target)
+    record.write(record.as_record([result()], started=STARTED), link)
+    assert link.is_symlink()
+    assert json.loads(target.read_text())["schema"] == 1

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Sequence
 
+import pytest
 from rich.console import Console
 
 from savedmodel_compat.matrix.cells import Outcome, Result, Stage
@@ -137,3 +139,22 @@ def test_other_tag_sets_are_named(failed: Callable[..., Result]) -> None:
     """A tag set that is not Serving's own is told."""
     lines = drawn([failed(tags=("serve", "gpu"))])
     assert any("cnn of 2.11.1 ['serve', 'gpu'], unstripped" in line for line in lines)
+
+
+def test_no_color(failed: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal there are colours, unless NO_COLOR is set; the words are the same."""
+    texts = []
+    for colour in (True, False):
+        if not colour:
+            monkeypatch.setenv("NO_COLOR", "1")
+        stream = io.StringIO()
+        print_matrix(
+            [failed()], Console(file=stream, width=120, force_terminal=True, highlight=False)
+        )
+        texts.append(stream.getvalue())
+    coloured = [re.findall(r"\x1b\[[0-9;]*3[0-7]m", text) for text in texts]
+    assert coloured[0]
+    assert not coloured[1]
+    plain = [re.sub(r"\x1b\[[0-9;]*m", "", text) for text in texts]
+    assert plain[0] == plain[1]
+    assert "✗ load" in plain[1]

@@ -49,3 +49,10 @@ def test_what_it_is_about(failed: Callable[..., Result]) -> None:
         Detail(),
     ]
     assert [about(failed(detail=detail)) for detail in details] == ["A.b", "A", "b", "n", ""]
+
+
+def test_hostile_words(failed: Callable[..., Result]) -> None:
+    """Whatever a model is called and a process prints, a terminal obeys none of it."""
+    text = in_words(failed(model="cnn\x1b[2J", log="one\r\x07\ttwo\x1b]0;title\x07\nthree"))
+    assert all(character.isprintable() or character == "\n" for character in text)
+    assert text.endswith("two\ufffd]0;title\ufffd\n    three")

@@ -6,7 +6,7 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -140,9 +140,11 @@ def execute(
             done.put(error)
 
     threads = max(1, jobs)
+    serving: list[Future[None]] = []
     with ThreadPoolExecutor(max_workers=threads) as pool:
         try:
-            serving = [pool.submit(serve) for _ in range(threads)]
+            # An interrupt may come between two of them; those that serve by then are known.
+            serving.extend(pool.submit(serve) for _ in range(threads))
             at_work = threads
             while at_work:
                 item = done.get()
