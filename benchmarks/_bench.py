@@ -15,7 +15,8 @@ from savedmodel_compat.golden.compare import compare
 from savedmodel_compat.matrix.session import Session, Where
 from savedmodel_compat.runtimes import make_ready, pins
 from savedmodel_compat.runtimes.base import Provider, Runtime
-from savedmodel_compat.runtimes.client import Limits, LoadAndRun, Worker
+from savedmodel_compat.runtimes.client import Worker
+from savedmodel_compat.runtimes.requests import Limits, LoadAndRun
 
 if TYPE_CHECKING:
     from savedmodel_compat.matrix.models import Case, Model

@@ -12,7 +12,8 @@ from savedmodel_compat.matrix.exports import Order, export_model, find_exporter
 from savedmodel_compat.matrix.models import Model
 from savedmodel_compat.runtimes import pins, venv, wheel
 from savedmodel_compat.runtimes.base import Runtime
-from savedmodel_compat.runtimes.client import Limits, Worker
+from savedmodel_compat.runtimes.client import Worker
+from savedmodel_compat.runtimes.requests import Limits
 
 ROOT = Path(__file__).parent.parent
 PRODUCER = "2.11.1"

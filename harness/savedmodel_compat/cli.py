@@ -298,7 +298,8 @@ def export(  # noqa: PLR0917 - click passes them by name
     """Export a model inside one release and print where it is."""
     from savedmodel_compat.matrix.exports import Order, export_to, find_exporter
     from savedmodel_compat.runtimes.base import Provider
-    from savedmodel_compat.runtimes.client import Limits, Worker
+    from savedmodel_compat.runtimes.client import Worker
+    from savedmodel_compat.runtimes.requests import Limits
 
     matrix = _Matrix({"jobs": 1, "yes": yes})
     found = find_exporter(exporter, matrix.session.configuration)
@@ -437,7 +438,7 @@ def _where(options: dict[str, Any]) -> Where:
 def _run_options(options: dict[str, Any]) -> Options:
     from savedmodel_compat.matrix.judge import Policy
     from savedmodel_compat.matrix.run import Options
-    from savedmodel_compat.runtimes.client import Limits
+    from savedmodel_compat.runtimes.requests import Limits
 
     return Options(
         limits=Limits(seconds=options.get("timeout", 60.0), megabytes=options.get("memory", 4096)),

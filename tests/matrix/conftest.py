@@ -11,7 +11,8 @@ from savedmodel_compat.matrix.exports import Exporter, Order, export_model
 from savedmodel_compat.matrix.models import Model
 from savedmodel_compat.matrix.run import Consumer
 from savedmodel_compat.runtimes.base import Runtime
-from savedmodel_compat.runtimes.client import Limits, Worker
+from savedmodel_compat.runtimes.client import Worker
+from savedmodel_compat.runtimes.requests import Limits
 
 PRODUCER = "2.11.1"
 MISBEHAVING = Path(__file__).with_name("misbehaving.py")

@@ -14,7 +14,8 @@ from savedmodel_compat.matrix.exports import Exporter, Order, export_model
 from savedmodel_compat.matrix.models import Model
 from savedmodel_compat.matrix.run import Consumer, Options, run_matrix
 from savedmodel_compat.runtimes.base import Runtime
-from savedmodel_compat.runtimes.client import Limits, Worker
+from savedmodel_compat.runtimes.client import Worker
+from savedmodel_compat.runtimes.requests import Limits
 
 PRODUCER = "2.11.1"
 

@@ -17,7 +17,9 @@ from savedmodel_compat.matrix.examples import Feature, encode_example, parsed_fe
 from savedmodel_compat.matrix.models import load_models
 from savedmodel_compat.model import schema
 from savedmodel_compat.runtimes.base import Runtime
-from savedmodel_compat.runtimes.client import Answer, Limits, LoadAndRun, Worker
+from savedmodel_compat.runtimes.client import Worker
+from savedmodel_compat.runtimes.requests import Limits, LoadAndRun
+from savedmodel_compat.runtimes.verdicts import Answer
 from savedmodel_compat.tensors import dtype_from_name, from_numpy
 
 AGE = Feature(name=b"age", dtype="float32", shape=(1,))

@@ -21,7 +21,8 @@ from savedmodel_compat.matrix.exports import (
     find_exporter,
 )
 from savedmodel_compat.runtimes.base import Runtime
-from savedmodel_compat.runtimes.client import Limits, Worker
+from savedmodel_compat.runtimes.client import Worker
+from savedmodel_compat.runtimes.requests import Limits
 
 PRODUCER = "2.11.1"
 LIMITS = Limits(seconds=120, megabytes=0)

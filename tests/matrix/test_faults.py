@@ -16,7 +16,8 @@ from savedmodel_compat.matrix.judge import Policy, Reference, judge
 from savedmodel_compat.matrix.models import Case, Model
 from savedmodel_compat.model import schema
 from savedmodel_compat.runtimes.base import Runtime
-from savedmodel_compat.runtimes.client import Limits, LoadAndRun, Port, Worker
+from savedmodel_compat.runtimes.client import Worker
+from savedmodel_compat.runtimes.requests import Limits, LoadAndRun, Port
 
 LIMITS = Limits(seconds=30, megabytes=2000)
 LOADERS = [

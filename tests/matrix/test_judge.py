@@ -23,7 +23,8 @@ from savedmodel_compat.matrix.judge import (
     with_unreadable,
     without_stack,
 )
-from savedmodel_compat.runtimes.client import Answer, Arrays, Failure, Verdict
+from savedmodel_compat.runtimes.verdicts import Answer, Failure, Verdict
+from savedmodel_compat.runtimes.wire import Arrays
 
 CELL = Cell(
     model="m",

@@ -18,7 +18,7 @@ from savedmodel_compat.matrix.models import Model, load_models
 from savedmodel_compat.matrix.run import Consumer, Interrupted, Options, run_matrix
 from savedmodel_compat.runtimes import pins
 from savedmodel_compat.runtimes.base import Runtime
-from savedmodel_compat.runtimes.client import Limits
+from savedmodel_compat.runtimes.requests import Limits
 
 SMOKE = ("1.15.5", "2.4.4", "2.11.1", "2.21.0")
 OPTIONS = Options(limits=Limits(seconds=30, megabytes=2000), jobs=2)

@@ -22,7 +22,7 @@ from savedmodel_compat.matrix.run import Consumer, Options, run_matrix
 from savedmodel_compat.matrix.runner import Runner, one_of
 from savedmodel_compat.matrix.session import Session, Where
 from savedmodel_compat.runtimes import pins
-from savedmodel_compat.runtimes.client import Limits
+from savedmodel_compat.runtimes.requests import Limits
 
 MISBEHAVING = Path(__file__).with_name("misbehaving.py")
 OPTIONS = Options(limits=Limits(seconds=30, megabytes=2000))

@@ -18,7 +18,9 @@ import pytest
 from savedmodel_compat.errors import WorkerError
 from savedmodel_compat.matrix.models import Model
 from savedmodel_compat.runtimes.base import Runtime
-from savedmodel_compat.runtimes.client import Export, Limits, LoadAndRun, Port, Verdict, Worker
+from savedmodel_compat.runtimes.client import Worker
+from savedmodel_compat.runtimes.requests import Export, Limits, LoadAndRun, Port
+from savedmodel_compat.runtimes.verdicts import Verdict
 
 LIMITS = Limits(seconds=60, megabytes=2000)
 FEEDS = ({"x": np.array([[1.0], [2.0]], np.float32)}, {"x": np.array([[-4.0]], np.float32)})

@@ -15,14 +15,10 @@ from savedmodel_compat.matrix.exports import Exporter, Order, export_model
 from savedmodel_compat.matrix.models import Model
 from savedmodel_compat.runtimes import worker as worker_folder
 from savedmodel_compat.runtimes.base import Runtime
-from savedmodel_compat.runtimes.client import (
-    Answer,
-    Limits,
-    LoadAndRun,
-    Worker,
-    from_wire,
-    to_wire,
-)
+from savedmodel_compat.runtimes.client import Worker
+from savedmodel_compat.runtimes.requests import Limits, LoadAndRun
+from savedmodel_compat.runtimes.verdicts import Answer
+from savedmodel_compat.runtimes.wire import from_wire, to_wire
 from savedmodel_compat.runtimes.worker import _frames
 from savedmodel_compat.tensors import dtype_from_name
 

@@ -20,15 +20,10 @@ from savedmodel_compat.errors import (
 )
 from savedmodel_compat.matrix.judge import one_line
 from savedmodel_compat.matrix.models import Model, Recording, recorded_model
-from savedmodel_compat.runtimes.client import (
-    Export,
-    Limits,
-    Port,
-    Verdict,
-    Worker,
-    from_wire,
-    to_wire,
-)
+from savedmodel_compat.runtimes.client import Worker
+from savedmodel_compat.runtimes.requests import Export, Limits, Port
+from savedmodel_compat.runtimes.verdicts import Verdict
+from savedmodel_compat.runtimes.wire import from_wire, to_wire
 from savedmodel_compat.runtimes.worker import _frames
 
 if TYPE_CHECKING:

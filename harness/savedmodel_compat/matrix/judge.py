@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from savedmodel_compat.errors import DamagedModelError
     from savedmodel_compat.matrix.attrs import IgnoredAttr
-    from savedmodel_compat.runtimes.client import Answer, Arrays, Failure, Verdict
+    from savedmodel_compat.runtimes.verdicts import Answer, Failure, Verdict
+    from savedmodel_compat.runtimes.wire import Arrays
 
 _LINE = 600
 _LOG = 4000

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from savedmodel_compat import model as saved_models
 from savedmodel_compat.errors import DamagedModelError, UsageError
 from savedmodel_compat.matrix import inputs
-from savedmodel_compat.runtimes.client import Arrays, Port
+from savedmodel_compat.runtimes.requests import Port
+from savedmodel_compat.runtimes.wire import Arrays
 
 if TYPE_CHECKING:
     from savedmodel_compat.model import MetaGraph, SavedModel, Signature, TensorSpec

@@ -23,7 +23,9 @@ from savedmodel_compat.matrix.judge import (
     with_unreadable,
 )
 from savedmodel_compat.matrix.pool import Chunk, execute
-from savedmodel_compat.runtimes.client import Limits, LoadAndRun, Verdict, Worker
+from savedmodel_compat.runtimes.client import Worker
+from savedmodel_compat.runtimes.requests import Limits, LoadAndRun
+from savedmodel_compat.runtimes.verdicts import Verdict
 
 if TYPE_CHECKING:
     from savedmodel_compat.matrix.models import Case, Model

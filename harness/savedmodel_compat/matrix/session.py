@@ -25,7 +25,8 @@ from savedmodel_compat.matrix.pool import Chunk, execute
 from savedmodel_compat.matrix.run import Consumer, Options, run_matrix
 from savedmodel_compat.runtimes import pins, specs
 from savedmodel_compat.runtimes.base import Loader, Provider
-from savedmodel_compat.runtimes.client import Limits, Worker
+from savedmodel_compat.runtimes.client import Worker
+from savedmodel_compat.runtimes.requests import Limits
 
 if TYPE_CHECKING:
     from savedmodel_compat.matrix.models import Model

@@ -7,19 +7,18 @@ import os
 import selectors
 import signal
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-import numpy as np
-
 from savedmodel_compat.errors import WorkerError
+from savedmodel_compat.runtimes.requests import Export, Limits, LoadAndRun
+from savedmodel_compat.runtimes.verdicts import Verdict, verdict_of
+from savedmodel_compat.runtimes.wire import to_wire
 from savedmodel_compat.runtimes.worker import _frames
-from savedmodel_compat.tensors import DTYPES, dtype_from_name
+from savedmodel_compat.tensors import DTYPES
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -36,168 +35,6 @@ _QUIET = {
     "PYTHONHASHSEED": "0",
     "TF_CPP_MIN_LOG_LEVEL": "1",
 }
-
-Arrays = Mapping[str, np.ndarray[Any, Any]]
-"""Dense tensors by alias; strings are object arrays of bytes."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What one cell may use.
-
-    Args:
-        seconds: wall-clock time.
-        megabytes: memory over what the loaded runtime already uses; 0 for no limit.
-    """
-
-    seconds: float = 60.0
-    megabytes: int = 4096
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """What a loader, TensorFlow or an exporter said when it refused.
-
-    Args:
-        text: its message.
-        type: the status code (``NOT_FOUND``) or the exception's class.
-        types: the class and its bases.
-        trace: the Python traceback, empty for the C++ loader.
-    """
-
-    text: str
-    type: str
-    types: tuple[str, ...] = ()
-    trace: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What became of one set of inputs."""
-
-    outputs: Arrays | None = None
-    failure: Failure | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """What became of one forked child, whatever it did.
-
-    Args:
-        stage: the last stage that it had begun; None if it had begun none.
-        answers: one for each set of inputs that was run.
-        failure: what it said when a stage before the runs failed.
-        signal: the signal that ended it.
-        status: its exit status, when it ended by itself without an answer.
-        timed_out: whether it was killed for its time.
-        worker_lost: why the worker itself was lost, so that nothing is known of the cell.
-        seconds: of each stage, and ``cell`` for all of it.
-        log: what it printed, beginning and end.
-    """
-
-    stage: str | None = None
-    answers: tuple[Answer, ...] = ()
-    failure: Failure | None = None
-    signal: int | None = None
-    status: int | None = None
-    timed_out: bool = False
-    worker_lost: str | None = None
-    seconds: Mapping[str, float] = field(default_factory=dict)
-    log: str = ""
-    payload: tuple[tuple[str, np.ndarray[Any, Any]], ...] = ()
-    recorded: tuple[tuple[str, str, str], ...] = ()
-
-    @property
-    def completed(self) -> bool:
-        """Whether the child came to its end and answered."""
-        return self.failure is None and self.worker_lost is None and not self.broke_off
-
-    @property
-    def broke_off(self) -> bool:
-        """Whether the child ended without an answer: a signal, its time, or an exit."""
-        return self.timed_out or self.signal is not None or self.status is not None
-
-
-@dataclass(frozen=True, slots=True)
-class Port:
-    """A dense tensor of a signature.
-
-    Args:
-        alias: what a request calls it.
-        tensor: its name in the graph.
-        dtype: TensorFlow's name of its element type.
-    """
-
-    alias: str
-    tensor: str
-    dtype: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadAndRun:
-    """One cell's work: load a MetaGraph and run one signature on some sets of inputs.
-
-    Args:
-        model: folder of the SavedModel.
-        tags: tag set of the MetaGraph.
-        loader: ``c``, ``v1`` or ``v2``.
-        signature: its key; None loads only.
-        inputs: of the signature.
-        outputs: of the signature; empty loads only.
-        feeds: the sets of inputs.
-    """
-
-    model: Path
-    tags: tuple[str, ...]
-    loader: str
-    signature: str | None = None
-    inputs: tuple[Port, ...] = ()
-    outputs: tuple[Port, ...] = ()
-    feeds: Sequence[Arrays] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Export:
-    """One export: run an exporter's function inside its producer."""
-
-    file: Path
-    function: str
-    directory: Path
-    strip_default_attrs: bool
-    seed: int
-
-
-def to_wire(name: str, array: np.ndarray[Any, Any], dtype: str | None = None) -> _frames.Tensor:
-    """Return an array as it travels; see ``worker/_frames.py``.
-
-    Args:
-        name: its alias.
-        array: its values; strings as bytes, or as text that becomes UTF-8.
-        dtype: TensorFlow's name of the element type, where numpy has none of its own (``qint8`` is held as ``int8``); it
-            is not a cast.
-    """
-    if array.dtype.kind in "SUO":
-        items = [i if isinstance(i, bytes) else str(i).encode() for i in array.ravel()]
-        return _frames.Tensor(name, "string", array.shape, _frames.pack_strings(items))
-    held = dtype is not None and dtype_from_name(dtype).numpy == array.dtype
-    sent = dtype if dtype is not None and held else array.dtype.name
-    return _frames.Tensor(name, sent, array.shape, array.tobytes())
-
-
-def from_wire(tensor: _frames.Tensor) -> np.ndarray[Any, Any]:
-    """Return an array from its wire form; elements that numpy cannot hold become void ones of their size."""
-    count = int(np.prod(tensor.shape, dtype=np.int64))
-    if tensor.dtype == "string":
-        array = np.empty(count, dtype=object)
-        array[:] = _frames.unpack_strings(tensor.data, count)
-        return array.reshape(tensor.shape)
-    kind = _numpy_of(tensor.dtype) or np.dtype(f"V{len(tensor.data) // max(count, 1)}")
-    return np.frombuffer(tensor.data, dtype=kind).reshape(tensor.shape)
-
-
-def _numpy_of(dtype: str) -> np.dtype[Any] | None:
-    found = [known for known in DTYPES if known.name == dtype]
-    return found[0].numpy if found else None
 
 
 class Worker:
@@ -361,7 +198,7 @@ class Worker:
             tail = self._end()
             _end_session(pid)
             return Verdict(worker_lost=str(lost), log=tail)
-        return _verdict(answer, outputs)
+        return verdict_of(answer, outputs)
 
     def _send(self, header: dict[str, Any], tensors: Sequence[_frames.Tensor] = ()) -> None:
         assert self._process is not None
@@ -426,53 +263,3 @@ def _end_session(leader: int) -> None:
 
 class _LostError(Exception):
     """The worker is gone or speaks no protocol."""
-
-
-def _failure(header: dict[str, Any]) -> Failure:
-    return Failure(
-        text=header["error"],
-        type=header["type"],
-        types=tuple(header.get("types", ())),
-        trace=header.get("trace", ""),
-    )
-
-
-def _answers(runs: list[dict[str, Any]], tensors: list[_frames.Tensor]) -> tuple[Answer, ...]:
-    answers, at = [], 0
-    for run in runs:
-        if "error" in run:
-            answers.append(Answer(failure=_failure(run)))
-            continue
-        taken = tensors[at : at + run["outputs"]]
-        at += run["outputs"]
-        answers.append(Answer(outputs={tensor.name: from_wire(tensor) for tensor in taken}))
-    return tuple(answers)
-
-
-def _verdict(header: dict[str, Any], tensors: list[_frames.Tensor]) -> Verdict:
-    said = header["answer"]
-    seconds = {"cell": header["seconds"], **((said or {}).get("seconds") or {})}
-    common: dict[str, Any] = {"stage": header["stage"], "seconds": seconds, "log": header["log"]}
-    if header["garbled"]:
-        return Verdict(worker_lost=f"garbage in a cell's answer: {header['garbled']}", **common)
-    if said is None:
-        return Verdict(
-            signal=header["signal"],
-            status=header["status"],
-            timed_out=header["timed_out"],
-            **common,
-        )
-    if "error" in said:
-        return Verdict(failure=_failure(said), **common)
-    if "recorded" in said:
-        return Verdict(
-            recorded=tuple(tuple(entry) for entry in said["recorded"]),
-            payload=tuple((tensor.name, from_wire(tensor)) for tensor in tensors),
-            **common,
-        )
-    return Verdict(answers=_answers(said.get("runs", []), tensors), **common)
-
-
-def native_python() -> Path:
-    """Return the interpreter that runs native workers: the controller's own."""
-    return Path(sys.executable)

@@ -1,0 +1,71 @@
+"""What a worker is asked to do, and what it may use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from savedmodel_compat.runtimes.wire import Arrays
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one cell may use.
+
+    Args:
+        seconds: wall-clock time.
+        megabytes: memory over what the loaded runtime already uses; 0 for no limit.
+    """
+
+    seconds: float = 60.0
+    megabytes: int = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A dense tensor of a signature.
+
+    Args:
+        alias: what a request calls it.
+        tensor: its name in the graph.
+        dtype: TensorFlow's name of its element type.
+    """
+
+    alias: str
+    tensor: str
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadAndRun:
+    """One cell's work: load a MetaGraph and run one signature on some sets of inputs.
+
+    Args:
+        model: folder of the SavedModel.
+        tags: tag set of the MetaGraph.
+        loader: ``c``, ``v1`` or ``v2``.
+        signature: its key; None loads only.
+        inputs: of the signature.
+        outputs: of the signature; empty loads only.
+        feeds: the sets of inputs.
+    """
+
+    model: Path
+    tags: tuple[str, ...]
+    loader: str
+    signature: str | None = None
+    inputs: tuple[Port, ...] = ()
+    outputs: tuple[Port, ...] = ()
+    feeds: Sequence[Arrays] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Export:
+    """One export: run an exporter's function inside its producer."""
+
+    file: Path
+    function: str
+    directory: Path
+    strip_default_attrs: bool
+    seed: int

@@ -1,0 +1,127 @@
+"""What became of a forked child, as the worker tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from savedmodel_compat.runtimes.wire import Arrays, from_wire
+from savedmodel_compat.runtimes.worker import _frames
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """What a loader, TensorFlow or an exporter said when it refused.
+
+    Args:
+        text: its message.
+        type: the status code (``NOT_FOUND``) or the exception's class.
+        types: the class and its bases.
+        trace: the Python traceback, empty for the C++ loader.
+    """
+
+    text: str
+    type: str
+    types: tuple[str, ...] = ()
+    trace: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What became of one set of inputs."""
+
+    outputs: Arrays | None = None
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What became of one forked child, whatever it did.
+
+    Args:
+        stage: the last stage that it had begun; None if it had begun none.
+        answers: one for each set of inputs that was run.
+        failure: what it said when a stage before the runs failed.
+        signal: the signal that ended it.
+        status: its exit status, when it ended by itself without an answer.
+        timed_out: whether it was killed for its time.
+        worker_lost: why the worker itself was lost, so that nothing is known of the cell.
+        seconds: of each stage, and ``cell`` for all of it.
+        log: what it printed, beginning and end.
+    """
+
+    stage: str | None = None
+    answers: tuple[Answer, ...] = ()
+    failure: Failure | None = None
+    signal: int | None = None
+    status: int | None = None
+    timed_out: bool = False
+    worker_lost: str | None = None
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    log: str = ""
+    payload: tuple[tuple[str, np.ndarray[Any, Any]], ...] = ()
+    recorded: tuple[tuple[str, str, str], ...] = ()
+
+    @property
+    def completed(self) -> bool:
+        """Whether the child came to its end and answered."""
+        return self.failure is None and self.worker_lost is None and not self.broke_off
+
+    @property
+    def broke_off(self) -> bool:
+        """Whether the child ended without an answer: a signal, its time, or an exit."""
+        return self.timed_out or self.signal is not None or self.status is not None
+
+
+def verdict_of(header: dict[str, Any], tensors: list[_frames.Tensor]) -> Verdict:
+    """Return what a worker's frame says of a child.
+
+    Args:
+        header: of the frame; see ``run`` in ``worker/_cell.py``.
+        tensors: of the frame: the outputs of all sets of inputs, one after the other, or what an exporter recorded.
+    """
+    said = header["answer"]
+    seconds = {"cell": header["seconds"], **((said or {}).get("seconds") or {})}
+    common: dict[str, Any] = {"stage": header["stage"], "seconds": seconds, "log": header["log"]}
+    if header["garbled"]:
+        return Verdict(worker_lost=f"garbage in a cell's answer: {header['garbled']}", **common)
+    if said is None:
+        return Verdict(
+            signal=header["signal"],
+            status=header["status"],
+            timed_out=header["timed_out"],
+            **common,
+        )
+    if "error" in said:
+        return Verdict(failure=_failure(said), **common)
+    if "recorded" in said:
+        return Verdict(
+            recorded=tuple(tuple(entry) for entry in said["recorded"]),
+            payload=tuple((tensor.name, from_wire(tensor)) for tensor in tensors),
+            **common,
+        )
+    return Verdict(answers=_answers(said.get("runs", []), tensors), **common)
+
+
+def _failure(header: dict[str, Any]) -> Failure:
+    return Failure(
+        text=header["error"],
+        type=header["type"],
+        types=tuple(header.get("types", ())),
+        trace=header.get("trace", ""),
+    )
+
+
+def _answers(runs: list[dict[str, Any]], tensors: list[_frames.Tensor]) -> tuple[Answer, ...]:
+    answers, at = [], 0
+    for run in runs:
+        if "error" in run:
+            answers.append(Answer(failure=_failure(run)))
+            continue
+        taken = tensors[at : at + run["outputs"]]
+        at += run["outputs"]
+        answers.append(Answer(outputs={tensor.name: from_wire(tensor) for tensor in taken}))
+    return tuple(answers)
