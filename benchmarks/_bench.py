@@ -20,7 +20,7 @@ from savedmodel_compat.runtimes.requests import Limits, LoadAndRun
 
 if TYPE_CHECKING:
     from savedmodel_compat.matrix.models import Case, Model
-    from savedmodel_compat.matrix.run import Consumer
+    from savedmodel_compat.matrix.plan import Consumer
     from savedmodel_compat.matrix.runner import Runner
 
 ROOT = Path(__file__).resolve().parents[1]

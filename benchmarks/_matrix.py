@@ -13,7 +13,8 @@ from _bench import LIMITS, NEWEST, Bench, run_cell
 from _measure import Row, Sample, Target, Timed, Unit, interleaved, ratio_of, row_of, timed
 from savedmodel_compat.errors import SavedModelCompatError
 from savedmodel_compat.matrix.cells import Outcome
-from savedmodel_compat.matrix.run import Consumer, Options, run_matrix
+from savedmodel_compat.matrix.plan import Consumer, Options
+from savedmodel_compat.matrix.run import run_matrix
 from savedmodel_compat.runtimes.client import Worker
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from savedmodel_compat.errors import NotASavedModelError, SavedModelCompatError,
 if TYPE_CHECKING:
     from savedmodel_compat.config import Configuration
     from savedmodel_compat.matrix.cells import Result
-    from savedmodel_compat.matrix.run import Consumer
+    from savedmodel_compat.matrix.plan import Consumer
     from savedmodel_compat.matrix.runner import Runner
     from savedmodel_compat.matrix.session import Where
 

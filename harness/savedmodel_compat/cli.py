@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from savedmodel_compat.matrix.cells import Result
-    from savedmodel_compat.matrix.run import Consumer, Options
+    from savedmodel_compat.matrix.plan import Consumer, Options
     from savedmodel_compat.matrix.session import Exported, Session, Where
     from savedmodel_compat.runtimes.pins import Pin
 
@@ -436,8 +436,8 @@ def _where(options: dict[str, Any]) -> Where:
 
 
 def _run_options(options: dict[str, Any]) -> Options:
-    from savedmodel_compat.matrix.judge import Policy
-    from savedmodel_compat.matrix.run import Options
+    from savedmodel_compat.matrix.plan import Options
+    from savedmodel_compat.matrix.references import Policy
     from savedmodel_compat.runtimes.requests import Limits
 
     return Options(

@@ -9,7 +9,7 @@ import pytest
 
 from savedmodel_compat.matrix.exports import Exporter, Order, export_model
 from savedmodel_compat.matrix.models import Model
-from savedmodel_compat.matrix.run import Consumer
+from savedmodel_compat.matrix.plan import Consumer
 from savedmodel_compat.runtimes.base import Runtime
 from savedmodel_compat.runtimes.client import Worker
 from savedmodel_compat.runtimes.requests import Limits

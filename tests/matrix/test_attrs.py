@@ -12,7 +12,8 @@ from savedmodel_compat.matrix.attrs import attrs_used, ignored_attrs, read_ops
 from savedmodel_compat.matrix.cells import Outcome, Result
 from savedmodel_compat.matrix.exports import Exporter, Order, export_model
 from savedmodel_compat.matrix.models import Model
-from savedmodel_compat.matrix.run import Consumer, Options, run_matrix
+from savedmodel_compat.matrix.plan import Consumer, Options
+from savedmodel_compat.matrix.run import run_matrix
 from savedmodel_compat.runtimes.base import Runtime
 from savedmodel_compat.runtimes.client import Worker
 from savedmodel_compat.runtimes.requests import Limits

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from savedmodel_compat.matrix.cells import Cell, Result, Stage
-from savedmodel_compat.matrix.judge import Policy, Reference, judge
+from savedmodel_compat.matrix.judge import judge
 from savedmodel_compat.matrix.models import Case, Model
+from savedmodel_compat.matrix.references import Policy, Reference
 from savedmodel_compat.model import schema
 from savedmodel_compat.runtimes.base import Runtime
 from savedmodel_compat.runtimes.client import Worker

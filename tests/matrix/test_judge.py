@@ -10,19 +10,11 @@ import numpy as np
 import pytest
 
 from savedmodel_compat.errors import DamagedModelError
+from savedmodel_compat.matrix.amend import with_ignored, with_unreadable
 from savedmodel_compat.matrix.attrs import IgnoredAttr
 from savedmodel_compat.matrix.cells import Cell, Detail, Outcome, Result, Stage
-from savedmodel_compat.matrix.judge import (
-    Policy,
-    Reference,
-    is_about_inputs,
-    judge,
-    one_line,
-    reference_of,
-    with_ignored,
-    with_unreadable,
-    without_stack,
-)
+from savedmodel_compat.matrix.judge import is_about_inputs, judge, one_line, without_stack
+from savedmodel_compat.matrix.references import Policy, Reference, reference_of
 from savedmodel_compat.runtimes.verdicts import Answer, Failure, Verdict
 from savedmodel_compat.runtimes.wire import Arrays
 

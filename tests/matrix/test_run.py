@@ -15,7 +15,8 @@ import pytest
 
 from savedmodel_compat.matrix.cells import Outcome, Result, Stage
 from savedmodel_compat.matrix.models import Model, load_models
-from savedmodel_compat.matrix.run import Consumer, Interrupted, Options, run_matrix
+from savedmodel_compat.matrix.plan import Consumer, Options
+from savedmodel_compat.matrix.run import Interrupted, run_matrix
 from savedmodel_compat.runtimes import pins
 from savedmodel_compat.runtimes.base import Runtime
 from savedmodel_compat.runtimes.requests import Limits

@@ -18,7 +18,8 @@ from savedmodel_compat.errors import (
 from savedmodel_compat.matrix import runner as runners
 from savedmodel_compat.matrix.cells import Outcome
 from savedmodel_compat.matrix.models import Model
-from savedmodel_compat.matrix.run import Consumer, Options, run_matrix
+from savedmodel_compat.matrix.plan import Consumer, Options
+from savedmodel_compat.matrix.run import run_matrix
 from savedmodel_compat.matrix.runner import Runner, one_of
 from savedmodel_compat.matrix.session import Session, Where
 from savedmodel_compat.runtimes import pins

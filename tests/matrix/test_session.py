@@ -16,7 +16,7 @@ from savedmodel_compat import config
 from savedmodel_compat.errors import ExportError, UnsupportedError, UsageError
 from savedmodel_compat.matrix.cells import Cell, Outcome, Result
 from savedmodel_compat.matrix.exports import Exporter, Order
-from savedmodel_compat.matrix.run import Consumer, Options
+from savedmodel_compat.matrix.plan import Consumer, Options
 from savedmodel_compat.matrix.session import (
     Exported,
     Session,

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import re
 import signal
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from savedmodel_compat.golden.compare import Difference, compare
 from savedmodel_compat.matrix.causes import BY_ID, Explanation, explain
 from savedmodel_compat.matrix.cells import Cell, Detail, Outcome, Result, Stage
+from savedmodel_compat.matrix.references import Policy, Reference, compare_answers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from savedmodel_compat.errors import DamagedModelError
-    from savedmodel_compat.matrix.attrs import IgnoredAttr
-    from savedmodel_compat.runtimes.verdicts import Answer, Failure, Verdict
-    from savedmodel_compat.runtimes.wire import Arrays
+    from savedmodel_compat.runtimes.verdicts import Failure, Verdict
 
 _LINE = 600
 _LOG = 4000
@@ -30,29 +24,6 @@ _MEMORY_SIGNS = (
     "MemoryError",
 )
 _CHECK_SIGNS = ("Check failed", "CHECK", "F tensorflow", "terminate called", "F0000", "Fatal")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reference:
-    """What the outputs of one signature are compared with.
-
-    Args:
-        name: ``export``, ``golden``, or the release that computed them.
-        outputs: one for each feed; None where the reference itself refused it.
-        unstable: how it differs from a second process of itself; None if it does not.
-    """
-
-    name: str
-    outputs: tuple[Arrays | None, ...]
-    unstable: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """How outputs are compared; None leaves the default of the element type."""
-
-    rtol: float | None = None
-    atol: float | None = None
 
 
 def one_line(text: str) -> str:
@@ -270,7 +241,7 @@ def _compared(
             reason="no-reference",
             message=message,
         )
-    differences, compared = _differences(verdict.answers, reference, policy)
+    differences, compared = compare_answers(verdict.answers, reference, policy)
     if not compared:
         message = f"{reference.name} refused every set of inputs that {cell.consumer} accepted"
         return _base(
@@ -307,100 +278,3 @@ def _compared(
         tensorflow_version=version,
         log=verdict.log[-_LOG:],
     )
-
-
-def with_unreadable(result: Result, error: DamagedModelError) -> Result:
-    """Return the result of a model whose file does not parse, with what the file is.
-
-    A loader takes an empty file, or a frozen GraphDef, for a SavedModel without MetaGraphs, and says that the tags are
-    missing; some releases load what is left of a file that was cut short.
-
-    Args:
-        result: of loading it all the same.
-        error: of reading it.
-    """
-    cause = "not-a-savedmodel" if error.misnamed else "file-damaged"
-    if result.outcome is Outcome.NOT_RUN:
-        said = f"{result.cell.consumer} loads it all the same: {error.message}"
-        return replace(result, reason="unreadable", message=one_line(said))
-    if result.outcome is not Outcome.FAIL or result.cause == cause:
-        return replace(result, notes=(*result.notes, error.message))
-    others = tuple(
-        other for other in result.causes if other not in {"tags-not-found", "unclassified"}
-    )
-    return replace(
-        result,
-        causes=(cause, *others),
-        message=one_line(f"{error.message}. TensorFlow says: {result.message}"),
-        detail=Detail(),
-        fix=error.hint or BY_ID[cause].fix,
-    )
-
-
-def with_ignored(result: Result, ignored: Sequence[IgnoredAttr]) -> Result:
-    """Return the result of a cell whose consumer ignores attrs.
-
-    One that is not the default where the signature reaches makes it a failure; all others are notes.
-
-    Args:
-        result: of comparing the outputs.
-        ignored: what the consumer leaves out.
-    """
-    notes = result.notes + tuple(str(attr) for attr in ignored)
-    telling = [attr for attr in ignored if attr.default is False and attr.reached]
-    if not telling or result.outcome not in {Outcome.PASS, Outcome.FAIL}:
-        return replace(result, notes=notes)
-    first = telling[0]
-    detail = Detail(op=first.op, attr=first.attr, node=first.node, function=first.function)
-    explanation = Explanation(cause=BY_ID["attr-ignored"], detail=detail)
-    message = "; ".join(
-        [*(str(attr) for attr in telling), *([result.message] if result.message else [])]
-    )
-    return replace(
-        result,
-        outcome=Outcome.FAIL,
-        causes=("attr-ignored", *result.causes),
-        message=one_line(message),
-        detail=detail,
-        fix=explanation.fix,
-        notes=notes,
-    )
-
-
-def _differences(
-    answers: tuple[Answer, ...], reference: Reference, policy: Policy
-) -> tuple[list[Difference], int]:
-    found: list[Difference] = []
-    compared = 0
-    for answer, expected in zip(answers, reference.outputs, strict=True):
-        if answer.outputs is None or expected is None:
-            continue
-        compared += len(expected)
-        found += compare(expected, answer.outputs, rtol=policy.rtol, atol=policy.atol)
-    return found, compared
-
-
-def reference_of(name: str, first: Verdict, second: Verdict, policy: Policy) -> Reference | None:
-    """Return what a release answered as a reference, checked against a second process of itself.
-
-    Args:
-        name: the release.
-        first: its verdict.
-        second: the verdict of another process that did the same.
-        policy: how to compare the two.
-
-    Returns:
-        None if it ran no feed.
-    """
-    outputs = tuple(answer.outputs for answer in first.answers)
-    if all(output is None for output in outputs):
-        return None
-    candidate = Reference(name=name, outputs=outputs)
-    if not second.completed:
-        unstable = f"a second process of {name} did not complete"
-        return Reference(name=name, outputs=outputs, unstable=unstable)
-    differences, _ = _differences(second.answers, candidate, policy)
-    if differences:
-        text = f"a second process of {name} differs: {differences[0].text}"
-        return Reference(name=name, outputs=outputs, unstable=text)
-    return candidate

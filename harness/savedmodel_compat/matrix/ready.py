@@ -13,7 +13,7 @@ from savedmodel_compat.errors import (
     UnsupportedError,
 )
 from savedmodel_compat.matrix.cells import Outcome
-from savedmodel_compat.matrix.run import Consumer
+from savedmodel_compat.matrix.plan import Consumer
 from savedmodel_compat.runtimes import current, venv, wheel
 from savedmodel_compat.runtimes.base import Loader, Provider
 

@@ -4,99 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
-from savedmodel_compat.errors import WorkerError
+from savedmodel_compat.matrix.amend import with_ignored, with_unreadable
 from savedmodel_compat.matrix.attrs import IGNORED_SINCE, attrs_used, ignored_attrs, read_ops
 from savedmodel_compat.matrix.cells import Cell, Outcome, Result, Stage
-from savedmodel_compat.matrix.judge import (
-    Policy,
-    Reference,
-    is_about_inputs,
-    judge,
-    one_line,
-    reference_of,
-    with_ignored,
-    with_unreadable,
-)
+from savedmodel_compat.matrix.judge import judge, one_line
+from savedmodel_compat.matrix.observe import Seen, Unit, observe, only_refused
+from savedmodel_compat.matrix.plan import Consumer, Options
 from savedmodel_compat.matrix.pool import Chunk, execute
+from savedmodel_compat.matrix.references import Reference, reference_of
 from savedmodel_compat.runtimes.client import Worker
-from savedmodel_compat.runtimes.requests import Limits, LoadAndRun
-from savedmodel_compat.runtimes.verdicts import Verdict
 
 if TYPE_CHECKING:
     from savedmodel_compat.matrix.models import Case, Model
     from savedmodel_compat.runtimes.base import Runtime
 
 OnResult = Callable[[Result], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Consumer:
-    """One release with one loader, ready or not.
-
-    Args:
-        release: what was asked for.
-        provider: what makes it ready.
-        loader: which of its loaders.
-        device: ``cpu`` or ``gpu``.
-        runtime: the runtime; None if there is none.
-        outcome: of all its cells, if there is no runtime.
-        reason: why there is none, in words.
-    """
-
-    release: str
-    provider: str
-    loader: str
-    device: str
-    runtime: Runtime | None = None
-    outcome: Outcome = Outcome.UNSUPPORTED
-    reason: str | None = None
-
-    @property
-    def age(self) -> tuple[bool, Version]:
-        """A key that sorts consumers from the oldest to the newest; an unready one is never a reference."""
-        return self.runtime is not None, Version(self.release)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """How a matrix is run.
-
-    Args:
-        limits: of each cell.
-        policy: how outputs are compared.
-        jobs: number of workers at a time.
-        reference: the release that is the reference; None takes the newest that runs the model.
-    """
-
-    limits: Limits = field(default_factory=Limits)
-    policy: Policy = field(default_factory=Policy)
-    jobs: int = 1
-    reference: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Unit:
-    """One model in one consumer: the work of one loop of a worker."""
-
-    model: Model
-    consumer: Consumer
-    check_twice: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Seen:
-    """What one process of a unit did; ``case`` is None if it only loaded, or failed to."""
-
-    unit: _Unit
-    case: Case | None
-    verdict: Verdict
-    second: Verdict | None
-    version: str
 
 
 def nobody(result: Result) -> None:
@@ -161,7 +88,7 @@ def run_cells(
         One result a cell.
     """
 
-    def execute_here(groups: Sequence[Chunk[_Unit]], do: _Observe) -> _Batches:
+    def execute_here(groups: Sequence[Chunk[Unit]], do: _Observe) -> _Batches:
         for group in groups:
             for unit in group.units:
                 yield do(worker_of(group.runtime, group.native), unit)
@@ -182,9 +109,9 @@ class Interrupted(Exception):  # noqa: N818 - it is no error of the harness
         self.results = results
 
 
-_Observe = Callable[[Worker, _Unit], list[_Seen]]
-_Batches = Generator[list[_Seen], None, None]
-_Execute = Callable[[Sequence[Chunk[_Unit]], _Observe], _Batches]
+_Observe = Callable[[Worker, Unit], list[Seen]]
+_Batches = Generator[list[Seen], None, None]
+_Execute = Callable[[Sequence[Chunk[Unit]], _Observe], _Batches]
 
 
 def _on_a_pool(jobs: int) -> _Execute:
@@ -216,7 +143,7 @@ class _Run:
         self._references: References = {} if references is None else references
         self._found: dict[tuple[int, int], list[Result]] = {}
         self._attrs_used: dict[int, frozenset[tuple[str, str]]] = {}
-        self._undecided: list[_Seen] = []
+        self._undecided: list[Seen] = []
         for model in models:
             for case in model.cases:
                 if case.expected is not None:
@@ -230,14 +157,14 @@ class _Run:
                 if consumer.runtime is None:
                     for case in model.cases or (None,):
                         self._report(
-                            _Unit(model=model, consumer=consumer), _unready(model, consumer, case)
+                            Unit(model=model, consumer=consumer), _unready(model, consumer, case)
                         )
 
     def find_references(self) -> None:
         """Go from the newest consumer to the oldest until every signature has been run somewhere."""
         for consumer in self._reference_candidates():
             units = [
-                _Unit(model=model, consumer=consumer, check_twice=pending)
+                Unit(model=model, consumer=consumer, check_twice=pending)
                 for model in self._models
                 if (pending := self._pending(model))
             ]
@@ -249,7 +176,7 @@ class _Run:
     def the_rest(self) -> None:
         """Run every unit that no search for a reference has run, and decide what was left open."""
         units = [
-            _Unit(model=model, consumer=consumer)
+            Unit(model=model, consumer=consumer)
             for consumer in self._consumers
             for model in self._models
             if consumer.runtime is not None and (id(model), id(consumer)) not in self._found
@@ -286,8 +213,8 @@ class _Run:
             if case.feeds and _key(model, case) not in self._references
         )
 
-    def _execute(self, units: Sequence[_Unit]) -> Generator[_Seen, None, None]:
-        groups: dict[tuple[int, bool], list[_Unit]] = {}
+    def _execute(self, units: Sequence[Unit]) -> Generator[Seen, None, None]:
+        groups: dict[tuple[int, bool], list[Unit]] = {}
         runtimes: dict[int, Runtime] = {}
         for unit in units:
             runtime = unit.consumer.runtime
@@ -300,14 +227,14 @@ class _Run:
         ]
         limits = self._options.limits
 
-        def observe(worker: Worker, unit: _Unit) -> list[_Seen]:
-            return _observe(worker, unit, limits)
+        def observe_unit(worker: Worker, unit: Unit) -> list[Seen]:
+            return observe(worker, unit, limits)
 
-        with closing(self._execute_units(chunks, observe)) as batches:
+        with closing(self._execute_units(chunks, observe_unit)) as batches:
             for batch in batches:
                 yield from batch
 
-    def _settle(self, seen: _Seen) -> None:
+    def _settle(self, seen: Seen) -> None:
         """Take what a candidate did: a reference, a result, or something to decide later."""
         case = seen.case
         if case is None or not seen.verdict.completed:
@@ -319,13 +246,13 @@ class _Run:
             )
             if made is not None:
                 self._references[key] = made
-        if key in self._references or not _only_refused(seen.verdict):
+        if key in self._references or not only_refused(seen.verdict):
             return self._judge(seen)
         self._undecided.append(seen)
         self._found.setdefault((id(seen.unit.model), id(seen.unit.consumer)), [])
         return None
 
-    def _judge(self, seen: _Seen) -> None:
+    def _judge(self, seen: Seen) -> None:
         unit, case = seen.unit, seen.case
         reference = self._references.get(_key(unit.model, case)) if case else None
         cell = _cell(unit.model, unit.consumer, case)
@@ -344,7 +271,7 @@ class _Run:
         result = self._with_ignored_attrs(result, unit, case)
         self._report(unit, _with_notes(result, unit.model, seen))
 
-    def _with_ignored_attrs(self, result: Result, unit: _Unit, case: Case | None) -> Result:
+    def _with_ignored_attrs(self, result: Result, unit: Unit, case: Case | None) -> Result:
         """Fail a cell whose consumer drops an attr that means something, even if the values agree."""
         runtime = unit.consumer.runtime
         if case is None or runtime is None or result.stage in {None, Stage.LOAD}:
@@ -365,64 +292,9 @@ class _Run:
         )
         return with_ignored(result, found)
 
-    def _report(self, unit: _Unit, result: Result) -> None:
+    def _report(self, unit: Unit, result: Result) -> None:
         self._found.setdefault((id(unit.model), id(unit.consumer)), []).append(result)
         self._on_result(result)
-
-
-def _observe(worker: Worker, unit: _Unit, limits: Limits) -> list[_Seen]:
-    """Run a model's signatures in one consumer, each in a process of its own; stop where it does not load."""
-    seen: list[_Seen] = []
-    for case in unit.model.cases or (None,):
-        work = _work(unit, case)
-        verdict = _ask(worker, work, limits)
-        twice = case is not None and case.signature in unit.check_twice and _ran(verdict)
-        second = _ask(worker, work, limits) if twice else None
-        loaded = verdict.stage == "run" or verdict.completed or verdict.worker_lost is not None
-        # What does not load for its first signature does not load for any: that is one cell.
-        nowhere = not loaded and not seen
-        seen.append(
-            _Seen(
-                unit=unit,
-                case=None if nowhere else case,
-                verdict=verdict,
-                second=second,
-                version=worker.tensorflow,
-            )
-        )
-        if nowhere:
-            break
-    return seen
-
-
-def _ask(worker: Worker, work: LoadAndRun, limits: Limits) -> Verdict:
-    try:
-        return worker.run(work, limits)
-    except WorkerError as error:
-        return Verdict(worker_lost=error.message)
-
-
-def _ran(verdict: Verdict) -> bool:
-    return any(answer.outputs is not None for answer in verdict.answers)
-
-
-def _only_refused(verdict: Verdict) -> bool:
-    """Tell whether every set of inputs was refused in a way that may be the inputs' fault."""
-    failures = [answer.failure for answer in verdict.answers]
-    return bool(failures) and all(f is not None and is_about_inputs(f) for f in failures)
-
-
-def _work(unit: _Unit, case: Case | None) -> LoadAndRun:
-    common = LoadAndRun(model=unit.model.path, tags=unit.model.tags, loader=unit.consumer.loader)
-    if case is None or not case.feeds:
-        return common
-    return replace(
-        common,
-        signature=case.signature,
-        inputs=case.inputs,
-        outputs=case.outputs,
-        feeds=case.feeds,
-    )
 
 
 def _cell(model: Model, consumer: Consumer, case: Case | None) -> Cell:
@@ -460,7 +332,7 @@ def _not_reached(model: Model, consumer: Consumer, have: Iterable[Result]) -> li
     ]
 
 
-def _with_notes(result: Result, model: Model, seen: _Seen) -> Result:
+def _with_notes(result: Result, model: Model, seen: Seen) -> Result:
     if model.unreadable is not None:
         result = with_unreadable(result, model.unreadable)
     notes = model.notes

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from savedmodel_compat.errors import SavedModelCompatError, UsageError
 from savedmodel_compat.matrix.exports import Exporter, Order, export_model, find_exporter
 from savedmodel_compat.matrix.models import Model, load_models
-from savedmodel_compat.matrix.run import Consumer, References, run_cells
+from savedmodel_compat.matrix.plan import Consumer
+from savedmodel_compat.matrix.run import References, run_cells
 from savedmodel_compat.matrix.session import EXPORT_LIMITS, Exported, Session, Where
 from savedmodel_compat.runtimes import venv
 from savedmodel_compat.runtimes.client import Worker

@@ -21,8 +21,9 @@ from savedmodel_compat.matrix import ready
 from savedmodel_compat.matrix.cells import Cell, Outcome, Result
 from savedmodel_compat.matrix.exports import Exporter, Order, export_model
 from savedmodel_compat.matrix.judge import one_line
+from savedmodel_compat.matrix.plan import Consumer, Options
 from savedmodel_compat.matrix.pool import Chunk, execute
-from savedmodel_compat.matrix.run import Consumer, Options, run_matrix
+from savedmodel_compat.matrix.run import run_matrix
 from savedmodel_compat.runtimes import pins, specs
 from savedmodel_compat.runtimes.base import Loader, Provider
 from savedmodel_compat.runtimes.client import Worker

@@ -1,0 +1,88 @@
+"""One model in one consumer, on a worker: a forked process for each signature, and what it did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from savedmodel_compat.errors import WorkerError
+from savedmodel_compat.matrix.judge import is_about_inputs
+from savedmodel_compat.matrix.models import Case, Model
+from savedmodel_compat.matrix.plan import Consumer
+from savedmodel_compat.runtimes.client import Worker
+from savedmodel_compat.runtimes.requests import Limits, LoadAndRun
+from savedmodel_compat.runtimes.verdicts import Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """One model in one consumer: the work of one loop of a worker."""
+
+    model: Model
+    consumer: Consumer
+    check_twice: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What one process of a unit did; ``case`` is None if it only loaded, or failed to."""
+
+    unit: Unit
+    case: Case | None
+    verdict: Verdict
+    second: Verdict | None
+    version: str
+
+
+def observe(worker: Worker, unit: Unit, limits: Limits) -> list[Seen]:
+    """Run a model's signatures in one consumer, each in a process of its own; stop where it does not load."""
+    seen: list[Seen] = []
+    for case in unit.model.cases or (None,):
+        work = _work(unit, case)
+        verdict = _ask(worker, work, limits)
+        twice = case is not None and case.signature in unit.check_twice and _ran(verdict)
+        second = _ask(worker, work, limits) if twice else None
+        loaded = verdict.stage == "run" or verdict.completed or verdict.worker_lost is not None
+        # What does not load for its first signature does not load for any: that is one cell.
+        nowhere = not loaded and not seen
+        seen.append(
+            Seen(
+                unit=unit,
+                case=None if nowhere else case,
+                verdict=verdict,
+                second=second,
+                version=worker.tensorflow,
+            )
+        )
+        if nowhere:
+            break
+    return seen
+
+
+def _ask(worker: Worker, work: LoadAndRun, limits: Limits) -> Verdict:
+    try:
+        return worker.run(work, limits)
+    except WorkerError as error:
+        return Verdict(worker_lost=error.message)
+
+
+def _ran(verdict: Verdict) -> bool:
+    return any(answer.outputs is not None for answer in verdict.answers)
+
+
+def only_refused(verdict: Verdict) -> bool:
+    """Tell whether every set of inputs was refused in a way that may be the inputs' fault."""
+    failures = [answer.failure for answer in verdict.answers]
+    return bool(failures) and all(f is not None and is_about_inputs(f) for f in failures)
+
+
+def _work(unit: Unit, case: Case | None) -> LoadAndRun:
+    common = LoadAndRun(model=unit.model.path, tags=unit.model.tags, loader=unit.consumer.loader)
+    if case is None or not case.feeds:
+        return common
+    return replace(
+        common,
+        signature=case.signature,
+        inputs=case.inputs,
+        outputs=case.outputs,
+        feeds=case.feeds,
+    )

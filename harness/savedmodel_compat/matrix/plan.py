@@ -1,0 +1,57 @@
+"""What a matrix is made of besides its models: the consumers, and how their cells are run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from packaging.version import Version
+
+from savedmodel_compat.matrix.cells import Outcome
+from savedmodel_compat.matrix.references import Policy
+from savedmodel_compat.runtimes.base import Runtime
+from savedmodel_compat.runtimes.requests import Limits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consumer:
+    """One release with one loader, ready or not.
+
+    Args:
+        release: what was asked for.
+        provider: what makes it ready.
+        loader: which of its loaders.
+        device: ``cpu`` or ``gpu``.
+        runtime: the runtime; None if there is none.
+        outcome: of all its cells, if there is no runtime.
+        reason: why there is none, in words.
+    """
+
+    release: str
+    provider: str
+    loader: str
+    device: str
+    runtime: Runtime | None = None
+    outcome: Outcome = Outcome.UNSUPPORTED
+    reason: str | None = None
+
+    @property
+    def age(self) -> tuple[bool, Version]:
+        """A key that sorts consumers from the oldest to the newest; an unready one is never a reference."""
+        return self.runtime is not None, Version(self.release)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How a matrix is run.
+
+    Args:
+        limits: of each cell.
+        policy: how outputs are compared.
+        jobs: number of workers at a time.
+        reference: the release that is the reference; None takes the newest that runs the model.
+    """
+
+    limits: Limits = field(default_factory=Limits)
+    policy: Policy = field(default_factory=Policy)
+    jobs: int = 1
+    reference: str | None = None
