@@ -56,9 +56,8 @@ def with_ignored(result: Result, ignored: Sequence[IgnoredAttr]) -> Result:
     first = telling[0]
     detail = Detail(op=first.op, attr=first.attr, node=first.node, function=first.function)
     explanation = Explanation(cause=BY_ID["attr-ignored"], detail=detail)
-    message = "; ".join(
-        [*(str(attr) for attr in telling), *([result.message] if result.message else [])]
-    )
+    said = result.message or "the outputs agree all the same"
+    message = "; ".join([*map(str, telling), said])
     return replace(
         result,
         outcome=Outcome.FAIL,

@@ -207,7 +207,8 @@ CAUSES: tuple[Cause, ...] = (
         id="file-damaged",
         stage=Stage.LOAD,
         meaning="A file of the model is cut short, altered, or of a format that this release cannot read.",
-        fix="copy the model again and compare digests (`savedmodel-compat inspect --digest`)",
+        fix="if other releases read it, this one is too old for the file's format; else copy the model again and compare "
+        "digests (`savedmodel-compat inspect --digest`)",
         patterns=(
             r"Perhaps the file is corrupt or was produced by a newer version of TensorFlow",
             r"Can't parse \S+ as binary proto",

@@ -103,6 +103,20 @@ def _exporter(path, function):
     return getattr(module, function)
 
 
+def _check(recorded):
+    """Refuse what is no recording, in words that help whoever writes the exporter."""
+    form = "{signature: {'inputs': {name: array}, 'outputs': {name: array}}}"
+    if not isinstance(recorded, dict):
+        raise TypeError("the exporter returned %s, not %s" % (type(recorded).__name__, form))
+    for signature, sides in recorded.items():
+        if not isinstance(sides, dict) or set(sides) != {"inputs", "outputs"}:
+            raise TypeError(
+                "the exporter's recording of signature %r is not %s" % (signature, form)
+            )
+        if not sides["outputs"]:
+            raise ValueError("the exporter recorded no outputs of signature %r" % signature)
+
+
 class Backend(object):
     """A TensorFlow that has been imported and nothing more; its jobs run in forked children."""
 
@@ -148,10 +162,9 @@ class Backend(object):
             strip_default_attrs=request["strip_default_attrs"],
             seed=request["seed"],
         )
+        _check(recorded)
         names, sent = [], []
         for signature in sorted(recorded):
-            if not recorded[signature]["outputs"]:
-                raise ValueError("the exporter recorded no outputs of signature %r" % signature)
             for side in ("inputs", "outputs"):
                 for alias in sorted(recorded[signature][side]):
                     names.append([signature, side, alias])
