@@ -80,6 +80,8 @@ def _report(error: BaseException) -> int:
         return _PIPE_CLOSED
     if isinstance(error, OSError) and error.errno in _FULL:
         error = InfrastructureError(f"the output cannot be written: {error.strerror}")
+        # Python would try to write the rest once more when it ends, and end with a status of its own.
+        sys.stdout = None
     if isinstance(error, SavedModelCompatError):
         from savedmodel_compat.report.inspect import printable
 

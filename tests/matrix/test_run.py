@@ -336,7 +336,11 @@ CAUSES = {
     "Unable to read file": "file-damaged",
     "Key ": "variable-missing",
 }
-RELEASES = [pin.release for pin in pins.load(machine="x86_64").on("cpu")]
+# Nobody measured these two with the models of the corpus.
+UNMEASURED = {"2.5.3", "2.17.1"}
+RELEASES = [
+    pin.release for pin in pins.load(machine="x86_64").on("cpu") if pin.release not in UNMEASURED
+]
 
 
 def cause_of(text: str) -> str | None:
@@ -352,8 +356,7 @@ def test_third_party_models(
 ) -> None:
     """Models of others load where they were measured to load, and fail for the recorded reason."""
     truth = json.loads((corpus / "c-loader.json").read_text())
-    if not any(release in seen for seen in truth.values()):
-        pytest.skip(f"nothing was measured with {release}")
+    assert any(release in seen for seen in truth.values())
     consumer = Consumer(
         release=table.get(release).release,
         provider="wheel",

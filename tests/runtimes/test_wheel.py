@@ -60,9 +60,13 @@ def version_of(runtime: Runtime) -> str:
 
 @pytest.mark.parametrize("pin", pins.load().on("cpu"), ids=lambda pin: pin.release)
 def test_the_c_api_of_a_release_says_its_version(pin: Pin) -> None:
-    """Each release that is ready loads in a process of its own under this interpreter."""
+    """Every release loads in a process of its own under this interpreter."""
     cache = Cache(root=default_root())
-    if not cache.path(wheel.entry_of(pin)).is_dir():
+    # All of them take 16 GB. Where the corpus is tested, all are made ready in any case.
+    if (
+        not cache.path(wheel.entry_of(pin)).is_dir()
+        and "SAVEDMODEL_COMPAT_CORPUS" not in os.environ
+    ):
         pytest.skip(
             f"TensorFlow {pin.release} is not in the cache: `savedmodel-compat runtime build`"
         )
