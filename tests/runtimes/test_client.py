@@ -181,6 +181,21 @@ def test_what_a_process_leaves_running_is_ended(producer: Worker, tmp_path: Path
     assert "7343" not in processes()
 
 
+def test_temporary_files_of_a_cell_are_removed(producer: Worker, tmp_path: Path) -> None:
+    """What a cell leaves in the temporary folder, as AutoGraph does, goes when the cell goes, however it ends."""
+    seen = tmp_path / "seen"
+    body = (
+        "import tempfile\n"
+        f"open({str(seen)!r}, 'w').write(tempfile.mkstemp()[1])\n"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    verdict = producer.export(script(tmp_path, body), LIMITS)
+    assert verdict.signal == signal.SIGKILL
+    left = Path(seen.read_text())
+    assert "savedmodel-compat-" in str(left)
+    assert not left.parent.exists()
+
+
 def test_memory_limit_of_python(producer: Worker, tmp_path: Path) -> None:
     """More memory than the limit is refused by the system, in that cell alone."""
     verdict = producer.export(

@@ -8,8 +8,10 @@ import ctypes
 import os
 import resource
 import select
+import shutil
 import signal
 import sys
+import tempfile
 import time
 import traceback
 
@@ -100,6 +102,20 @@ def said(error):
         "types": names,
         "trace": "".join(lines),
     }
+
+
+def _temporary_folder():
+    """Return a folder for what a cell leaves in temporary files, as AutoGraph does; None if there is no room."""
+    try:
+        return tempfile.mkdtemp(prefix="savedmodel-compat-")
+    except OSError:
+        return None
+
+
+def _use_temporary_folder(folder):
+    if folder is not None:
+        os.environ["TMPDIR"] = folder
+        tempfile.tempdir = folder
 
 
 def _run_child(job, request, tensors, results, log, parent):
@@ -232,9 +248,11 @@ def run(job, request, tensors, controller, to_close):
     log, log_in = os.pipe()
     started = time.monotonic()
     parent = os.getpid()
+    folder = _temporary_folder()
     pid = os.fork()
     if pid == 0:
         try:
+            _use_temporary_folder(folder)
             for descriptor in [results, log] + list(to_close):
                 os.close(descriptor)
             _run_child(job, request, tensors, results_in, log_in, parent)
@@ -257,6 +275,8 @@ def run(job, request, tensors, controller, to_close):
     finally:
         os.close(results)
         os.close(log)
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
     killed = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
     return {
         "answer": watch.answer,
