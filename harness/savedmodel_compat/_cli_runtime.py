@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from savedmodel_compat.errors import EmptySelectionError, InfrastructureError, SavedModelCompatError
+from savedmodel_compat.errors import (
+    EmptySelectionError,
+    InfrastructureError,
+    SavedModelCompatError,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,7 +123,9 @@ def remove(spec: str, provider: tuple[str, ...], yes: bool) -> None:
     rows = [row for row in inventory.listing(_select(spec), providers=providers) if row.bytes]
     if not rows:
         raise EmptySelectionError(f"none of {spec} is there to be removed")
-    if not yes and sys.stdin.isatty():
+    if not yes and not sys.stdin.isatty():
+        raise UsageError("nobody is there to be asked whether to remove them", hint="add --yes")
+    if not yes:
         names = ", ".join(f"{row.pin.release} {row.provider}" for row in rows)
         click.confirm(f"Remove {names}?", abort=True, err=True)
     freed = sum(inventory.remove(row.pin, row.provider) for row in rows)

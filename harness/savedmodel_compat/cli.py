@@ -37,8 +37,21 @@ _PROVIDERS = ("wheel", "venv", "current")
 _LOADERS = ("c", "v1", "v2")
 _PIPE_CLOSED = 141
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_TOLERANCE = click.FloatRange(min=0)
-_SECONDS = click.FloatRange(min=0, min_open=True, max=86_400)
+
+
+class _Number(click.FloatRange):
+    """A range of floats that NaN is not in."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse NaN, which compares with no bound."""
+        number = super().convert(value, param, ctx)
+        if number != number:  # noqa: PLR0124 - only NaN differs from itself
+            self.fail(f"{value} is no number", param, ctx)
+        return number
+
+
+_TOLERANCE = _Number(min=0)
+_SECONDS = _Number(min=0, min_open=True, max=86_400)
 
 
 def main() -> None:
@@ -52,6 +65,7 @@ def run(arguments: Sequence[str]) -> int:
     Args:
         arguments: what stands after the command's name.
     """
+    _make_streams_safe()
     try:
         return _exit_code(
             cli.main(args=list(arguments), prog_name="savedmodel-compat", standalone_mode=False)
@@ -63,6 +77,16 @@ def run(arguments: Sequence[str]) -> int:
         return _USAGE
     except BaseException as error:  # noqa: BLE001 - every end has its exit code
         return _report(error)
+
+
+def _make_streams_safe() -> None:
+    """Give every standard stream a place, and let none stumble over a character that it cannot write."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - to the end
+        elif mode == "w" and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _exit_code(returned: object) -> int:
@@ -184,7 +208,7 @@ def _consumer_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option(
             "--memory",
-            type=click.IntRange(min=0),
+            type=click.IntRange(min=0, max=1 << 30),
             default=4096,
             show_default=True,
             help="Megabytes a cell may use over its runtime; 0 for no limit.",

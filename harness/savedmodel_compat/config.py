@@ -64,7 +64,10 @@ class Configuration:
 
 def find(start: Path | None = None) -> Path | None:
     """Return the nearest pyproject.toml at or above ``start`` (the working directory)."""
-    folder = (start or Path.cwd()).absolute()
+    try:
+        folder = (start or Path.cwd()).absolute()
+    except FileNotFoundError:
+        return None  # the working directory was removed, and nothing can lie in it
     candidates = (parent / "pyproject.toml" for parent in (folder, *folder.parents))
     return next((path for path in candidates if path.is_file()), None)
 

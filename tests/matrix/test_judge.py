@@ -351,7 +351,9 @@ def test_an_ignored_attr_fails_a_pass() -> None:
     """An attr that is dropped and not its default fails, even if the values agree."""
     found = with_ignored(result(ran(answered(ONE))), [IGNORED])
     assert (found.outcome, found.causes) == (Outcome.FAIL, ("attr-ignored",))
-    assert found.message == "TopKV2.index_type is ignored (not its default; function f, node k)"
+    assert found.message == (
+        "TopKV2.index_type is ignored (not its default; function f, node k); the outputs agree all the same"
+    )
     assert found.detail == Detail(op="TopKV2", attr="index_type", node="k", function="f")
     assert "'index_type' of TopKV2 does nothing there" in (found.fix or "")
 

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from google.protobuf.message import DecodeError
 from packaging.version import Version
 
+from savedmodel_compat.errors import InfrastructureError
 from savedmodel_compat.model import reachable, schema, walk
 from savedmodel_compat.model.graph import node_of
 
@@ -60,12 +62,21 @@ class IgnoredAttr:
 
 def read_ops(path: Path) -> Ops:
     """Return the OpDefs of a release from the serialized OpList that lies in its runtime."""
-    return _parsed(path, path.stat().st_mtime_ns)
+    try:
+        return _parsed(path, path.stat().st_mtime_ns)
+    except (OSError, DecodeError) as error:
+        raise InfrastructureError(
+            f"the op list {path} cannot be read: {error}",
+            hint="savedmodel-compat runtime build RELEASE --force",
+        ) from error
 
 
 @lru_cache(maxsize=64)
 def _parsed(path: Path, changed: int) -> Ops:  # noqa: ARG001 - part of the key
-    return {op.name: op for op in schema.parse(schema.OpList, path.read_bytes()).op}
+    ops = {op.name: op for op in schema.parse(schema.OpList, path.read_bytes()).op}
+    if not ops:
+        raise DecodeError("it is empty")
+    return ops
 
 
 def attrs_used(model: Model) -> frozenset[tuple[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ from savedmodel_compat.runtimes.requests import Export, Limits, Port
 from savedmodel_compat.runtimes.verdicts import Verdict
 from savedmodel_compat.runtimes.wire import from_wire, to_wire
 from savedmodel_compat.runtimes.worker import _frames
+from savedmodel_compat.tensors import dtype_from_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +38,6 @@ if TYPE_CHECKING:
 
 _RECORDED = "recorded.bin"
 _MODEL = "model"
-_MOST_FILES = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +141,14 @@ def export_to(worker: Worker, order: Order, directory: Path, limits: Limits) -> 
     """
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise UsageError(f"{directory} is there already", hint="name a folder that does not exist")
-    _run(worker, order, directory.absolute(), limits)
+    target = directory.absolute()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # What is half-made must not look like a model, so it gets its name only when it is whole.
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as temporary:
+        made = Path(temporary) / "made"
+        _run(worker, order, made, limits)
+        saved_models.locate(made)
+        made.rename(target)
     return saved_models.locate(directory)
 
 
@@ -160,13 +168,25 @@ def _digest(order: Order, runtime: Runtime) -> str:
 
 
 def _sources(file: Path) -> dict[str, str]:
-    """Digest the exporter's file and the Python files in its folder, which it may import."""
-    beside = sorted(file.parent.rglob("*.py"))[:_MOST_FILES]
-    files = {file, *beside}
-    return {
-        path.relative_to(file.parent).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(files)
-    }
+    """Digest the exporter's file and all that lies in its folder, which it may import or read.
+
+    Python files count by their content, others, which may be large, by size and time.
+    """
+    found = {file.name: _content(file)}
+    for path in sorted(file.parent.rglob("*")):
+        name = path.relative_to(file.parent)
+        if not path.is_file() or any(p.startswith(".") or p == "__pycache__" for p in name.parts):
+            continue
+        if path.suffix == ".py":
+            found[name.as_posix()] = _content(path)
+        else:
+            status = path.stat()
+            found[name.as_posix()] = f"{status.st_size} {status.st_mtime_ns}"
+    return found
+
+
+def _content(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _export(worker: Worker, order: Order, limits: Limits, into: Path) -> None:
@@ -190,7 +210,7 @@ def _run(worker: Worker, order: Order, directory: Path, limits: Limits) -> Verdi
     if verdict.worker_lost is not None:
         raise WorkerError(f"the worker was lost in the export: {verdict.worker_lost}")
     if verdict.failure is not None and "NotImplementedError" in verdict.failure.types:
-        raise UnsupportedError(one_line(verdict.failure.text))
+        raise UnsupportedError(one_line(verdict.failure.text) or "the exporter gave no reason")
     if not verdict.completed:
         raise ExportError(f"{order.exporter.file}: {_what_went_wrong(verdict)}")
     return verdict
@@ -198,7 +218,8 @@ def _run(worker: Worker, order: Order, directory: Path, limits: Limits) -> Verdi
 
 def _what_went_wrong(verdict: Verdict) -> str:
     if verdict.failure is not None:
-        return f"the exporter raised {verdict.failure.type}\n{verdict.failure.trace.rstrip()}"
+        said = f"the exporter raised {verdict.failure.type}: {verdict.failure.text}"
+        return f"{said}\n{verdict.failure.trace.rstrip()}"
     if verdict.timed_out:
         return f"the exporter did not end in {verdict.seconds['cell']:.0f} s\n{verdict.log[-2000:]}"
     end = f"signal {verdict.signal}" if verdict.signal else f"exit status {verdict.status}"
@@ -252,3 +273,11 @@ def _check_aliases(
             f"{order.label}, signature '{signature}': recorded {side} {sorted(recorded)}, "
             f"the model has {sorted(wanted)}"
         )
+    for port in ports:
+        found, promised = recorded[port.alias].dtype, dtype_from_name(port.dtype).numpy
+        if promised is not None and found != promised:
+            said = "string" if found.kind == "O" else found.name
+            raise ExportError(
+                f"{order.label}, signature '{signature}': recorded {side} '{port.alias}' as {said}, "
+                f"and the model has {port.dtype}"
+            )

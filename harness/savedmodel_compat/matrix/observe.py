@@ -62,17 +62,19 @@ def _ask(worker: Worker, work: LoadAndRun, limits: Limits) -> Verdict:
     try:
         return worker.run(work, limits)
     except WorkerError as error:
-        return Verdict(worker_lost=error.message)
+        return Verdict(
+            worker_lost=f"{error.message} ({error.hint})" if error.hint else error.message
+        )
 
 
 def _ran(verdict: Verdict) -> bool:
     return any(answer.outputs is not None for answer in verdict.answers)
 
 
-def only_refused(verdict: Verdict) -> bool:
-    """Tell whether every set of inputs was refused in a way that may be the inputs' fault."""
-    failures = [answer.failure for answer in verdict.answers]
-    return bool(failures) and all(f is not None and is_about_inputs(f) for f in failures)
+def any_refused(verdict: Verdict) -> bool:
+    """Tell whether a set of inputs was refused in a way that may be the inputs' fault, and none in another."""
+    failures = [answer.failure for answer in verdict.answers if answer.failure is not None]
+    return bool(failures) and all(map(is_about_inputs, failures))
 
 
 def _work(unit: Unit, case: Case | None) -> LoadAndRun:

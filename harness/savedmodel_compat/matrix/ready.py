@@ -14,7 +14,7 @@ from savedmodel_compat.errors import (
 )
 from savedmodel_compat.matrix.cells import Outcome
 from savedmodel_compat.matrix.plan import Consumer
-from savedmodel_compat.runtimes import current, venv, wheel
+from savedmodel_compat.runtimes import current, processes, venv, wheel
 from savedmodel_compat.runtimes.base import Loader, Provider
 
 if TYPE_CHECKING:
@@ -57,7 +57,8 @@ def make_ready(
         try:
             return list(pool.map(one, pins))
         except KeyboardInterrupt:
-            pool.shutdown(cancel_futures=True)
+            pool.shutdown(wait=False, cancel_futures=True)
+            processes.stop_all()
             raise
 
 

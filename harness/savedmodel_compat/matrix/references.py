@@ -23,6 +23,22 @@ class Reference:
     outputs: tuple[Arrays | None, ...]
     unstable: str | None = None
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing more is to be found: every set of inputs was answered, or it is of no use."""
+        return self.unstable is not None or all(output is not None for output in self.outputs)
+
+    def filled_by(self, older: Reference) -> Reference:
+        """Return this reference with the answers of an older release where this one refused.
+
+        What only the older one answers is a regression of the newer one, not a fault of the inputs.
+        """
+        if older.unstable is not None:
+            return self
+        pairs = zip(self.outputs, older.outputs, strict=True)
+        filled = tuple(mine if mine is not None else theirs for mine, theirs in pairs)
+        return Reference(name=self.name, outputs=filled)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
+from savedmodel_compat.errors import InfrastructureError
 from savedmodel_compat.matrix.amend import with_ignored, with_unreadable
 from savedmodel_compat.matrix.attrs import IGNORED_SINCE, attrs_used, ignored_attrs, read_ops
 from savedmodel_compat.matrix.cells import Cell, Outcome, Result, Stage
 from savedmodel_compat.matrix.judge import judge, one_line
-from savedmodel_compat.matrix.observe import Seen, Unit, observe, only_refused
+from savedmodel_compat.matrix.observe import Seen, Unit, any_refused, observe
 from savedmodel_compat.matrix.plan import Consumer, Options
 from savedmodel_compat.matrix.pool import Chunk, execute
 from savedmodel_compat.matrix.references import Reference, reference_of
@@ -95,7 +96,14 @@ def run_cells(
 
     search = _Run([model], candidates, options, execute_units=execute_here, references=references)
     search.find_references()
-    run = _Run([model], [consumer], options, execute_units=execute_here, references=references)
+    run = _Run(
+        [model],
+        [consumer],
+        options,
+        execute_units=execute_here,
+        candidates=candidates,
+        references=references,
+    )
     run.without_runtime()
     run.the_rest()
     return run.results(interrupted=False)
@@ -133,9 +141,11 @@ class _Run:
         *,
         on_result: OnResult = nobody,
         execute_units: _Execute | None = None,
+        candidates: Sequence[Consumer] = (),
         references: References | None = None,
     ) -> None:
         self._execute_units = execute_units or _on_a_pool(options.jobs)
+        self._candidates = candidates
         self._models = models
         self._consumers = consumers
         self._options = options
@@ -210,8 +220,11 @@ class _Run:
         return frozenset(
             case.signature
             for case in model.cases
-            if case.feeds and _key(model, case) not in self._references
+            if case.feeds and not self._is_settled(_key(model, case))
         )
+
+    def _is_settled(self, key: tuple[str, tuple[str, ...], str]) -> bool:
+        return key in self._references and self._references[key].is_complete
 
     def _execute(self, units: Sequence[Unit]) -> Generator[Seen, None, None]:
         groups: dict[tuple[int, bool], list[Unit]] = {}
@@ -240,13 +253,14 @@ class _Run:
         if case is None or not seen.verdict.completed:
             return self._judge(seen)
         key = _key(seen.unit.model, case)
-        if key not in self._references and seen.second is not None:
+        if not self._is_settled(key) and seen.second is not None:
             made = reference_of(
                 seen.unit.consumer.release, seen.verdict, seen.second, self._options.policy
             )
+            known = self._references.get(key)
             if made is not None:
-                self._references[key] = made
-        if key in self._references or not only_refused(seen.verdict):
+                self._references[key] = made if known is None else known.filled_by(made)
+        if self._is_settled(key) or not any_refused(seen.verdict):
             return self._judge(seen)
         self._undecided.append(seen)
         self._found.setdefault((id(seen.unit.model), id(seen.unit.consumer)), [])
@@ -276,20 +290,21 @@ class _Run:
         runtime = unit.consumer.runtime
         if case is None or runtime is None or result.stage in {None, Stage.LOAD}:
             return result
-        if Version(runtime.release) < IGNORED_SINCE or not runtime.ops.is_file():
+        if Version(runtime.release) < IGNORED_SINCE:
             return result
         used = self._attrs_used.get(id(unit.model))
         if used is None:
             used = self._attrs_used[id(unit.model)] = attrs_used(unit.model)
-        newest_first = sorted(self._consumers, key=lambda consumer: consumer.age, reverse=True)
-        others = [c.runtime.ops for c in newest_first if c.runtime and c.runtime.ops.is_file()]
-        found = ignored_attrs(
-            unit.model,
-            case,
-            used,
-            read_ops(runtime.ops),
-            [read_ops(path) for path in dict.fromkeys(others)],
-        )
+        known = [*self._consumers, *self._candidates]
+        newest_first = sorted(known, key=lambda consumer: consumer.age, reverse=True)
+        others = dict.fromkeys(c.runtime.ops for c in newest_first if c.runtime is not None)
+        try:
+            ops = read_ops(runtime.ops)
+            found = ignored_attrs(unit.model, case, used, ops, [read_ops(path) for path in others])
+        except InfrastructureError as error:
+            # Without the op list nobody knows what was dropped, and a pass would be a guess.
+            reason = one_line(f"{error.message} ({error.hint})")
+            return replace(result, outcome=Outcome.INFRA_ERROR, causes=(), fix=None, reason=reason)
         return with_ignored(result, found)
 
     def _report(self, unit: Unit, result: Result) -> None:

@@ -12,10 +12,10 @@ from savedmodel_compat import config
 from savedmodel_compat.errors import (
     EmptySelectionError,
     ExportError,
+    InfrastructureError,
     SavedModelCompatError,
     UnsupportedError,
     UsageError,
-    WorkerError,
 )
 from savedmodel_compat.matrix import ready
 from savedmodel_compat.matrix.cells import Cell, Outcome, Result
@@ -220,7 +220,7 @@ def _exported_by(
 def _export(worker: Worker, runtime: Runtime, order: Order) -> Exported:
     try:
         return Exported(order=order, model=export_model(worker, runtime, order, EXPORT_LIMITS))
-    except (UnsupportedError, ExportError, WorkerError) as error:
+    except (UnsupportedError, ExportError, InfrastructureError) as error:
         return Exported(order=order, problem=error)
 
 

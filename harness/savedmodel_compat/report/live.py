@@ -97,7 +97,11 @@ class Live:
 
     def exported(self, order: Order, problem: str | None) -> None:
         """Say that an export is done, or why it is not."""
-        end = "exported" if problem is None else f"not exported: {problem.splitlines()[0]}"
+        end = (
+            "exported"
+            if problem is None
+            else f"not exported: {problem.strip().partition(chr(10))[0]}"
+        )
         self._say(f"{order.label}: {end}")
 
     def result(self, result: Result) -> None:

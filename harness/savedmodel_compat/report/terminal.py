@@ -22,17 +22,17 @@ _STYLES = {
     Outcome.NOT_RUN: "yellow",
     Outcome.UNSUPPORTED: "dim",
 }
-# The worst of a row's signatures is what its place in the table shows.
+# The worst of a row's signatures is what its place in the table shows; one that was not asked to run hides no pass.
 _WORST_FIRST = (
     Outcome.INFRA_ERROR,
     Outcome.FAIL,
+    Outcome.PASS,
     Outcome.NOT_RUN,
     Outcome.UNSUPPORTED,
-    Outcome.PASS,
 )
 _STRIP = {True: "stripped", False: "unstripped", None: ""}
-_COLUMN = 10
 _MESSAGE = 300
+_NAME = 48
 _BOILERPLATE = tuple(
     (re.compile(pattern), instead)
     for pattern, instead in (
@@ -61,7 +61,7 @@ class _Row:
     @property
     def cells(self) -> tuple[str, str, str]:
         """The line's head, in columns."""
-        return printable(self.model), printable(self.producer or "?"), _STRIP[self.strip]
+        return _cut(printable(self.model)), printable(self.producer or "?"), _STRIP[self.strip]
 
     def __str__(self) -> str:
         """Return the row in words."""
@@ -69,6 +69,11 @@ class _Row:
         by += f" {list(self.tags)}" if self.tags not in {("serve",), ()} else ""
         strip = f", {_STRIP[self.strip]}" if self.strip is not None else ""
         return printable(f"{self.model}{by}{strip}")
+
+
+def _cut(name: str) -> str:
+    """Leave room for the outcomes beside a very long name, whose end tells most."""
+    return name if len(name) <= _NAME else f"…{name[-_NAME + 1 :]}"
 
 
 def print_matrix(results: Sequence[Result], console: Console) -> None:
@@ -97,12 +102,17 @@ def print_matrix(results: Sequence[Result], console: Console) -> None:
 def _tables(results: Sequence[Result], width: int) -> Iterable[Table]:
     rows = list(dict.fromkeys(_row(result) for result in results))
     columns = _columns(results)
-    heads = [max((len(row.cells[i]) for row in rows), default=0) for i in range(3)]
-    room = max(1, (width - sum(heads) - 8) // _COLUMN)
     placed: dict[tuple[_Row, tuple[str, str]], list[Result]] = {}
     for result in results:
         key = (result.cell.consumer, result.cell.loader)
         placed.setdefault((_row(result), key), []).append(result)
+    heads = [max((len(row.cells[i]) for row in rows), default=0) for i in range(3)]
+    heads = [
+        max(head, len(word)) for head, word in zip(heads, ("model", "producer", ""), strict=True)
+    ]
+    widest = max((len(_mark(found).plain) for found in placed.values()), default=0)
+    column = max([widest, *(len(consumer) for consumer, _ in columns)], default=0) + 1
+    room = max(1, (width - sum(heads) - len(heads)) // max(1, column))
     several = len({loader for _, loader in columns}) > 1
     for at in range(0, len(columns), room):
         yield _table(rows, columns[at : at + room], placed, several_loaders=several)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from packaging.version import Version
 
+from savedmodel_compat.cache import Cache, default_root
 from savedmodel_compat.errors import InfrastructureError, UnsupportedError
 from savedmodel_compat.runtimes import libraries
 from savedmodel_compat.runtimes.base import (
@@ -22,7 +23,9 @@ from savedmodel_compat.runtimes.base import (
     python_loaders,
     worker_environment,
 )
+from savedmodel_compat.runtimes.manifest import digest_of
 from savedmodel_compat.runtimes.pins import Pin
+from savedmodel_compat.runtimes.wheel import describe_libraries
 
 _DISTRIBUTIONS = (
     # Those that may be installed beside an empty `tensorflow` come first.
@@ -56,13 +59,24 @@ def make_ready(*, device: str = "cpu") -> Runtime:
         pin=_pin(found, release, device),
         provider=Provider.CURRENT,
         device=device,
-        folder=packages / "tensorflow",
+        folder=_op_list(release, shared) if shared else packages / "tensorflow",
         release=release,
         python=Path(sys.executable),
         libraries=shared,
         loaders=loaders if shared else loaders - {Loader.C},
         environment=worker_environment(device),
     )
+
+
+def _op_list(release: str, shared: tuple[Path, ...]) -> Path:
+    """Return the cache's folder with the op list of the installed libraries, made once for each build of them."""
+    status = shared[-1].stat()
+    digest = digest_of(str(shared[-1]), status.st_size, status.st_mtime_ns)
+
+    def build(folder: Path) -> None:
+        describe_libraries(sys.executable, shared, folder / "ops.pb")
+
+    return Cache(root=default_root()).get(f"runtimes/current-{release}-{digest}", build)
 
 
 def _installed() -> Distribution:

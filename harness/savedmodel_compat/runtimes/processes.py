@@ -18,6 +18,8 @@ _LEASH = Path(__file__).with_name("_leash.py")
 _TICK_SECONDS = 0.1
 _TAIL_LINES = 15
 
+_running: set[subprocess.Popen[str]] = set()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completed:
@@ -87,6 +89,7 @@ def run(
         errors="replace",
         start_new_session=True,
     ) as process:
+        _running.add(process)
         try:
             stdout, stderr = _wait(process, timeout, tick)
         except subprocess.TimeoutExpired as error:
@@ -97,12 +100,20 @@ def run(
         except BaseException:
             _kill(process)
             raise
+        finally:
+            _running.discard(process)
     return Completed(
         command=arguments,
         returncode=process.returncode,
         stdout=stdout,
         stderr=stderr,
     )
+
+
+def stop_all() -> None:
+    """Kill every command that runs now, on whichever thread: the user wants to stop."""
+    for process in list(_running):
+        _kill(process)
 
 
 def _leashed(arguments: tuple[str, ...]) -> tuple[str, ...]:

@@ -33,13 +33,20 @@ def _to_numpy(tensor):
     return numpy.frombuffer(tensor.data, dtype=kind).reshape(tensor.shape)
 
 
+def _to_bytes(name, item):
+    if isinstance(item, bytes):
+        return item
+    if isinstance(item, str):
+        return item.encode("utf-8")
+    raise TypeError("%r holds a %s, which is no tensor" % (name, type(item).__name__))
+
+
 def _from_numpy(name, value):
     """Return an array, or what becomes one, as a wire tensor."""
-    array = numpy.asarray(value)
+    # numpy would make an S array of bytes, and lose the zero bytes at their end.
+    array = numpy.asarray(value, dtype=object if isinstance(value, bytes) else None)
     if array.dtype.kind in "SUO":
-        items = [
-            item if isinstance(item, bytes) else str(item).encode("utf-8") for item in array.ravel()
-        ]
+        items = [_to_bytes(name, item) for item in array.ravel()]
         return _frames.Tensor(name, "string", array.shape, _frames.pack_strings(items))
     return _frames.Tensor(name, tensorflow.as_dtype(array.dtype).name, array.shape, array.tobytes())
 
@@ -75,8 +82,12 @@ class _V2(object):
         if request["signature"] not in self._loaded.signatures:
             raise KeyError("signature %r is not among the loaded object's" % request["signature"])
         signature = self._loaded.signatures[request["signature"]]
+        # A signature of TF1 names the parts of a sparse input with an underscore.
+        taken = signature.structured_input_signature[1]
         inputs = {
-            tensor.name: tensorflow.constant(
+            tensor.name
+            if tensor.name in taken
+            else tensor.name.replace("/", "_"): tensorflow.constant(
                 _to_numpy(tensor), dtype=tensorflow.as_dtype(tensor.dtype)
             )
             for tensor in tensors
