@@ -54,11 +54,19 @@ def test_tolerance_of_each_float(dtype: str, share: float, differs: bool) -> Non
 
 
 def test_atol_alone_decides_at_zero() -> None:
-    """Beside a reference of zero nothing is left but the absolute tolerance."""
-    assert differences(np.array([0], np.float32), np.array([0.9e-6], np.float32)) == ()
-    assert (
-        only(np.array([0], np.float32), np.array([1.1e-6], np.float32)).cause == "output-mismatch"
-    )
+    """Beside a reference of zero nothing is left but the absolute tolerance, which is that of outputs around 1."""
+    one = np.array([0, 1], np.float32)
+    assert differences(one, np.array([0.9e-6, 1], np.float32)) == ()
+    assert differences(one, np.array([2e-6, 1], np.float32)) != ()
+
+
+def test_atol_shrinks_with_small_outputs() -> None:
+    """Where all values are small, such as a softmax of 1000 classes, the absolute tolerance does not swallow them."""
+    softmax = np.linspace(0, 0.002, 1000)
+    for kind in (np.float32, np.float16, ml_dtypes.bfloat16):
+        assert differences(softmax.astype(kind), softmax[::-1].astype(kind)) != ()
+    small = np.linspace(0, 9e-7, 100, dtype=np.float32)
+    assert differences(small, np.zeros_like(small)) != ()
 
 
 def test_the_reference_scales_the_tolerance() -> None:

@@ -181,6 +181,13 @@ def test_what_a_process_leaves_running_is_ended(producer: Worker, tmp_path: Path
     assert "7343" not in processes()
 
 
+def test_a_session_of_its_own_does_not_save_a_process(producer: Worker, tmp_path: Path) -> None:
+    """A background process that left the cell's group and session is ended all the same."""
+    body = "subprocess.Popen(['sleep', '7348'], start_new_session=True)\nreturn {}"
+    assert producer.export(script(tmp_path, body), LIMITS).completed
+    assert "7348" not in processes()
+
+
 def test_temporary_files_of_a_cell_are_removed(producer: Worker, tmp_path: Path) -> None:
     """What a cell leaves in the temporary folder, as AutoGraph does, goes when the cell goes, however it ends."""
     seen = tmp_path / "seen"

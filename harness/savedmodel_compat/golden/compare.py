@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Tolerance:
     """How far two floating-point values may be apart: ``|a - b| <= atol + rtol * |b|``, b being the reference.
 
-    Integers, strings and bools are always compared exactly.
+    The default ``atol`` shrinks with the largest magnitude of an output below 1. Integers, strings and bools are always compared exactly.
     """
 
     rtol: float
@@ -106,13 +106,22 @@ def _compare_one(
         text = _describe(name, expected, actual, off, "compared exactly")
     else:
         tolerance = Tolerance(
-            rtol=default.rtol if rtol is None else rtol, atol=default.atol if atol is None else atol
+            rtol=default.rtol if rtol is None else rtol,
+            atol=default.atol * _magnitude(expected, actual) if atol is None else atol,
         )
         off = _apart(expected, actual, tolerance)
         text = _describe(
             name, expected, actual, off, f"rtol {tolerance.rtol:g}, atol {tolerance.atol:g}"
         )
     return Difference(cause="output-mismatch", output=name, text=text) if off.any() else None
+
+
+def _magnitude(expected: Array, actual: Array) -> float:
+    """Return the largest finite magnitude, at most 1: what is noise beside 1 is all there is in a small softmax."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        found = [np.abs(_wide(array)) for array in (expected, actual)]
+    finite = [float(values[np.isfinite(values)].max(initial=0.0)) for values in found]
+    return min(1.0, max(finite))
 
 
 def _kind(array: Array) -> str:

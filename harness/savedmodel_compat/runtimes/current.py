@@ -59,7 +59,7 @@ def make_ready(*, device: str = "cpu") -> Runtime:
         pin=_pin(found, release, device),
         provider=Provider.CURRENT,
         device=device,
-        folder=_op_list(release, shared) if shared else packages / "tensorflow",
+        folder=_op_list(release, shared, packages / "tensorflow"),
         release=release,
         python=Path(sys.executable),
         libraries=shared,
@@ -68,15 +68,23 @@ def make_ready(*, device: str = "cpu") -> Runtime:
     )
 
 
-def _op_list(release: str, shared: tuple[Path, ...]) -> Path:
-    """Return the cache's folder with the op list of the installed libraries, made once for each build of them."""
+def _op_list(release: str, shared: tuple[Path, ...], package: Path) -> Path:
+    """Return the cache's folder with the op list of the installed libraries, made once for each build of them.
+
+    Libraries that cannot be loaded have none; what their worker says of it is the verdict of the cells.
+    """
+    if not shared:
+        return package
     status = shared[-1].stat()
     digest = digest_of(str(shared[-1]), status.st_size, status.st_mtime_ns)
 
     def build(folder: Path) -> None:
         describe_libraries(sys.executable, shared, folder / "ops.pb")
 
-    return Cache(root=default_root()).get(f"runtimes/current-{release}-{digest}", build)
+    try:
+        return Cache(root=default_root()).get(f"runtimes/current-{release}-{digest}", build)
+    except InfrastructureError:
+        return package
 
 
 def _installed() -> Distribution:

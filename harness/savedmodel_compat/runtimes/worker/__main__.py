@@ -61,6 +61,7 @@ def _backend(kind, configuration):
 
 def main(kind):
     """Serve one controller until it hangs up; return the exit status."""
+    _cell.adopt_orphans()
     controller = _Controller()
     hello = controller.receive()
     if hello is None:

@@ -18,6 +18,7 @@ import traceback
 import _frames
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
 _HEAD_OF_LOG = 64 << 10
 _TAIL_OF_LOG = 192 << 10
 _CHUNK = 1 << 20
@@ -102,6 +103,24 @@ def said(error):
         "types": names,
         "trace": "".join(lines),
     }
+
+
+def adopt_orphans():
+    """Have the kernel give this process whatever a cell leaves running, in whatever session, instead of init."""
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _end_orphans():
+    """Kill what a cell that is over has left running; a kernel that does not list children leaves it be."""
+    children = "/proc/self/task/%d/children" % os.getpid()
+    while os.path.exists(children):
+        with open(children) as listed:
+            pids = [int(pid) for pid in listed.read().split()]
+        if not pids:
+            return
+        for pid in pids:
+            _kill(pid)
+            os.waitpid(pid, 0)
 
 
 def _temporary_folder():
@@ -267,10 +286,12 @@ def run(job, request, tensors, controller, to_close):
     try:
         timed_out = watch.follow(started + request["timeout"])
         status = watch.reap(0 if timed_out else _GRACE)
+        _end_orphans()
         watch.drain_log()
     except BaseException:
         _kill(pid)
         os.waitpid(pid, 0)
+        _end_orphans()
         raise
     finally:
         os.close(results)
