@@ -119,3 +119,19 @@ def test_underscored_attrs_never_matter(
     assert not any(attr.startswith("_") for _, attr in attrs_used(model))
     ops = read_ops(wheel_runtime("2.21.0").ops)
     assert ignored_attrs(model, model.cases[0], attrs_used(model), ops, []) == ()
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\x0a\xff"], ids=["missing", "empty", "cut"])
+def test_without_an_op_list_there_is_no_verdict(
+    content: bytes | None,
+    tmp_path: Path,
+    carrier: Callable[..., Model],
+    wheel_runtime: Callable[[str], Runtime],
+) -> None:
+    """A runtime whose op list is missing or damaged cannot pass a model: what it dropped is not known."""
+    if content is not None:
+        (tmp_path / "ops.pb").write_bytes(content)
+    result = run(carrier("blank_first"), replace(wheel_runtime("2.5.3"), folder=tmp_path))
+    assert result.outcome is Outcome.INFRA_ERROR
+    assert result.reason is not None
+    assert "ops.pb" in result.reason
