@@ -254,7 +254,10 @@ def test_live_use(project: pytest.Pytester, run: Run) -> None:
     result = run("-rA", "--savedmodel-json=record.json")
     result.assert_outcomes(passed=3, skipped=1, failed=1)
     result.stdout.fnmatch_lines_random(
-        ["*unsupported: this release lacks what it needs", "E *ExportError: *raised ValueError: seven is not eight"]
+        [
+            "*unsupported: this release lacks what it needs",
+            "E *ExportError: *raised ValueError: seven is not eight",
+        ]
     )
     assert "plugin.py:" not in output_of(result)
     assert len(cells_of(project.path / "record.json")) == 5
