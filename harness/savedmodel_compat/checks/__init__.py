@@ -1,0 +1,1 @@
+"""Static rules: a model in, findings out; nothing is run."""
