@@ -19,6 +19,7 @@ class Unit(enum.Enum):
     SECONDS = "s"
     MEGABYTES = "MB"
     TIMES = "x"
+    GIGABYTES_PER_SECOND = "GB/s"
 
 
 @dataclass(frozen=True, slots=True)

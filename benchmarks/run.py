@@ -14,9 +14,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import _cells
-import _inspect
 import _matrix
 import _ready
+import _static
 import savedmodel_compat
 from _bench import Bench, session
 from _measure import Row, Unit
@@ -28,7 +28,7 @@ BENCHMARKS: Mapping[str, Callable[[Bench], Iterator[Row]]] = {
     "ready": _ready.rows,
     "matrix": _matrix.rows,
     "memory": _matrix.memory_rows,
-    "inspect": _inspect.rows,
+    "static": _static.rows,
 }
 _ROUNDS = 9
 _QUICK_ROUNDS = 3

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from savedmodel_compat import __version__, _cli_runtime
+from savedmodel_compat import __version__, _cli_check, _cli_runtime
 from savedmodel_compat.errors import (
     EmptySelectionError,
     InfrastructureError,
@@ -345,6 +345,8 @@ def export(  # noqa: PLR0917 - click passes them by name
     click.echo(str(path))
 
 
+cli.add_command(_cli_check.check)
+cli.add_command(_cli_check.diff)
 cli.add_command(_cli_runtime.runtime)
 cli.add_command(_cli_runtime.doctor)
 

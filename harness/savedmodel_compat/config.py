@@ -15,7 +15,8 @@ else:
     import tomli as tomllib
 
 _TABLE = "tool.savedmodel-compat"
-_KEYS = ("exporters", "pins", "sets")
+_KEYS = ("check", "exporters", "pins", "sets")
+_CHECK_KEYS = ("disable", "error")
 _ROW_TEXTS = ("release", "python", "package", "lock", "device", "sha256")
 _ROW_KEYS = (*_ROW_TEXTS, "bytes")
 _DEVICES = ("cpu", "gpu")
@@ -54,12 +55,16 @@ class Configuration:
         exporters: ``FILE.py::function`` of each name, the file's path absolute.
         pins: rows that add to the shipped pins or change them.
         sets: release specifiers of each named set.
+        disable: ids of static rules that are turned off.
+        error: ids of static rules that are errors here.
     """
 
     path: Path | None = None
     exporters: Mapping[str, str] = field(default_factory=dict)
     pins: tuple[PinRow, ...] = ()
     sets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    disable: tuple[str, ...] = ()
+    error: tuple[str, ...] = ()
 
 
 def find(start: Path | None = None) -> Path | None:
@@ -93,11 +98,15 @@ def read(path: Path) -> Configuration:
     _refuse_others(table, _KEYS, path, _TABLE)
     exporters = _mapping(table.get("exporters", {}), path, f"{_TABLE}.exporters")
     sets = _mapping(table.get("sets", {}), path, f"{_TABLE}.sets")
+    check = _mapping(table.get("check", {}), path, f"{_TABLE}.check")
+    _refuse_others(check, _CHECK_KEYS, path, f"{_TABLE}.check")
     return Configuration(
         path=path,
         exporters={name: _exporter(value, path, name) for name, value in exporters.items()},
         pins=tuple(_rows(table.get("pins", []), path)),
         sets={name: _texts(value, path, f"{_TABLE}.sets.{name}") for name, value in sets.items()},
+        disable=_texts(check.get("disable", []), path, f"{_TABLE}.check.disable"),
+        error=_texts(check.get("error", []), path, f"{_TABLE}.check.error"),
     )
 
 

@@ -21,11 +21,19 @@ from savedmodel_compat.errors import SavedModelCompatError
 if TYPE_CHECKING:
     import os
 
+    from savedmodel_compat.checks.run import Report
     from savedmodel_compat.matrix.cells import Result
     from savedmodel_compat.matrix.models import Model
     from savedmodel_compat.matrix.runner import Runner
 
-__all__ = ["OPTIONS", "savedmodel_cell", "savedmodel_export", "savedmodel_run", "savedmodel_runner"]
+__all__ = [
+    "OPTIONS",
+    "savedmodel_cell",
+    "savedmodel_check",
+    "savedmodel_export",
+    "savedmodel_run",
+    "savedmodel_runner",
+]
 
 _CELL = "savedmodel_cell"
 
@@ -165,6 +173,50 @@ def savedmodel_run(
         return results
 
     return run
+
+
+@pytest.fixture
+def savedmodel_check(pytestconfig: pytest.Config) -> Callable[..., Report]:
+    """A function that fails the test if a model breaks a static rule: ``savedmodel_check("models/my_model")``.
+
+    It returns the report, whose findings may say more. The path is relative to pytest's rootdir; ``disable`` and ``error``
+    name rules, beside those of ``[tool.savedmodel-compat.check]``; ``fail_on`` is ``"error"`` or ``"warning"``; ``serving``
+    and ``tensor_data`` are as on the command line. Nothing of the model is run, and no TensorFlow is needed.
+    """
+
+    def check(
+        path: str | os.PathLike[str],
+        *,
+        disable: str | Sequence[str] = (),
+        error: str | Sequence[str] = (),
+        fail_on: str = "error",
+        serving: bool = False,
+        tensor_data: bool = True,
+    ) -> Report:
+        __tracebackhide__ = True
+        from savedmodel_compat import config
+        from savedmodel_compat.checks.policy import Policy
+        from savedmodel_compat.checks.run import Options, check
+        from savedmodel_compat.report.check import as_text
+
+        root = pytestconfig.rootpath
+        try:
+            said = Policy.of(disable=_several(disable), error=_several(error))
+            policy = said.over(Policy.of_configuration(config.load(root)))
+            options = Options(serving=serving, tensor_data=tensor_data, policy=policy)
+            report = check(root / path, options)
+            failing = report.failing(fail_on)
+        except SavedModelCompatError as problem:
+            _raise(problem)
+        if failing:
+            _fail(as_text([report]))
+        return report
+
+    return check
+
+
+def _several(ids: str | Sequence[str]) -> Sequence[str]:
+    return [ids] if isinstance(ids, str) else ids
 
 
 def _raise(error: SavedModelCompatError) -> NoReturn:

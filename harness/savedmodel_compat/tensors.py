@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import secrets
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
 
 _REF = 100
 LIMIT = 1 << 30
+
+# The field of a TensorProto that stands for content that was not read, and what is in it beside the
+# size: no file can know it, so that none can pretend.
+OMITTED = 536870000
+_SECRET = secrets.randbits(31) | 1 << 31
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +181,21 @@ def shape_from_proto(shape: TensorShapeProto) -> tuple[int | None, ...] | None:
     return tuple(None if dim.size < 0 else int(dim.size) for dim in shape.dim)
 
 
+def omitted_mark(size: int) -> int:
+    """Return what stands in the field `OMITTED` for that many bytes, which were left out."""
+    return _SECRET << 32 | size
+
+
+def content_size(tensor: TensorProto) -> int:
+    """Return the bytes in ``tensor_content``, also where they were left out at reading."""
+    return len(tensor.tensor_content) + _omitted(tensor)
+
+
+def _omitted(tensor: TensorProto) -> int:
+    mark = int(tensor.savedmodel_compat_omitted)
+    return mark & 0xFFFFFFFF if mark >> 32 == _SECRET else 0
+
+
 def to_numpy(tensor: TensorProto, *, limit: int = LIMIT) -> np.ndarray[Any, Any]:
     """Return what a TensorProto holds: ``Tensor::FromProto`` in ``core/framework/tensor.cc``.
 
@@ -189,7 +210,8 @@ def to_numpy(tensor: TensorProto, *, limit: int = LIMIT) -> np.ndarray[Any, Any]
         An array of its own memory; strings are an object array of bytes.
 
     Raises:
-        UnsupportedError: numpy cannot hold the type, or the array is larger than the limit.
+        UnsupportedError: numpy cannot hold the type, the array is larger than the limit, or the model
+            was read without its long constants.
         DamagedModelError: the sizes do not fit together.
     """
     dtype = dtype_from_enum(tensor.dtype)
@@ -197,6 +219,12 @@ def to_numpy(tensor: TensorProto, *, limit: int = LIMIT) -> np.ndarray[Any, Any]
     if kind is None:
         raise UnsupportedError(f"a tensor of type {dtype.name} has no form as an array")
     shape = _known_shape(tensor.tensor_shape, dtype)
+    if _omitted(tensor):
+        raise UnsupportedError(
+            f"the {_omitted(tensor)} bytes of {_named(dtype, shape)} were left out when the model was"
+            " read",
+            hint="read it with tensor_data=True",
+        )
     count = math.prod(shape)
     if count * kind.itemsize > limit:
         raise UnsupportedError(

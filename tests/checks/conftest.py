@@ -7,13 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from savedmodel_compat.checks.findings import Finding
-from savedmodel_compat.checks.run import check
-from savedmodel_compat.model import schema
-
-MODELS = Path(__file__).parent.parent / "models"
-GOOD = ("builder-1.15.5", "module-2.21.0")
+from tests.checks.breaking import MODELS
 
 
 @pytest.fixture
@@ -36,29 +30,3 @@ def builder(copy_of: Callable[[str], Path]) -> Path:
 def module(copy_of: Callable[[str], Path]) -> Path:
     """A v2 model: two signatures, functions that call functions, an asset, two variables, a fingerprint."""
     return copy_of("module-2.21.0")
-
-
-def edit(folder: Path, change: Callable[[schema.SavedModel], object]) -> None:
-    """Change the message of a model in place; its fingerprint, which no longer holds, goes.
-
-    Args:
-        folder: the model's.
-        change: gets the message and bends it.
-    """
-    file = folder / "saved_model.pb"
-    proto = schema.parse(schema.SavedModel, file.read_bytes())
-    change(proto)
-    file.write_bytes(proto.SerializeToString())
-    (folder / "fingerprint.pb").unlink(missing_ok=True)
-
-
-def findings(folder: Path, *, notes: bool = False) -> list[Finding]:
-    """Return what all rules say of a model; notes only if they are asked for."""
-    return [
-        finding for finding in check(folder).findings if notes or finding.severity.value != "note"
-    ]
-
-
-def rules(folder: Path, *, notes: bool = False) -> list[str]:
-    """Return the ids of the rules that a model breaks, each once, sorted."""
-    return sorted({finding.rule for finding in findings(folder, notes=notes)})

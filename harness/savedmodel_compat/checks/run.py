@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,13 +14,15 @@ from savedmodel_compat.checks import (
     identity,
     layout,
     meta_graphs,
+    serving,
     signatures,
     variables,
     warmup,
 )
 from savedmodel_compat.checks.findings import Finding, Severity
+from savedmodel_compat.checks.policy import Policy
 from savedmodel_compat.checks.subject import Subject
-from savedmodel_compat.errors import DamagedModelError, SavedModelCompatError
+from savedmodel_compat.errors import DamagedModelError, SavedModelCompatError, UsageError
 from savedmodel_compat.model import tree
 from savedmodel_compat.model.locate import model_file
 from savedmodel_compat.model.reader import read
@@ -37,7 +40,32 @@ CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
     variables.check,
     warmup.check,
 )
-_ORDER = tuple(Severity)
+_FAIL_ON = {
+    "error": (Severity.ERROR,),
+    "warning": (Severity.ERROR, Severity.WARNING),
+}
+_ORDER = {severity: rank for rank, severity in enumerate(Severity)}
+
+
+def _silent(size: int) -> None:
+    """Take notice of nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How models are checked.
+
+    Args:
+        serving: whether paths are base folders of TensorFlow Serving.
+        tensor_data: whether the checksums of the tensors' data are verified.
+        policy: rules that are turned off or up.
+        progress: told of every stretch of data that was verified, in bytes.
+    """
+
+    serving: bool = False
+    tensor_data: bool = True
+    policy: Policy = field(default_factory=Policy)
+    progress: Callable[[int], None] = _silent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,44 +73,123 @@ class Report:
     """What the rules say of one model.
 
     Args:
-        path: its folder.
+        name: what the report calls it.
+        path: its folder, or the path that was given if there is no model.
         findings: worst first, then by rule, then by place.
+        version: the version that TensorFlow Serving would serve; None if it is no base folder.
         checkpoint: its variables; None if it has none, or they cannot be read.
+        tensor_data: whether the tensors' data were verified.
         seconds: that it took.
+        error: why there is nothing to check; None if there is.
+        fault: the traceback of a rule that failed, which is ours; None if none did.
     """
 
+    name: str
     path: Path
-    findings: tuple[Finding, ...]
-    checkpoint: Checkpoint | None
-    seconds: float
+    findings: tuple[Finding, ...] = ()
+    version: int | None = None
+    checkpoint: Checkpoint | None = None
+    tensor_data: bool = True
+    seconds: float = 0.0
+    error: SavedModelCompatError | None = None
+    fault: str | None = None
+
+    def count(self, severity: Severity) -> int:
+        """Return how many findings have a severity."""
+        return sum(finding.severity is severity for finding in self.findings)
+
+    def failing(self, fail_on: str = "error") -> tuple[Finding, ...]:
+        """Return the findings at or above a severity.
+
+        Args:
+            fail_on: ``error`` or ``warning``.
+
+        Raises:
+            UsageError: it is neither.
+        """
+        if fail_on not in _FAIL_ON:
+            raise UsageError(
+                f"'{fail_on}' is nothing to fail on", hint=f"{' or '.join(_FAIL_ON)} is"
+            )
+        return tuple(f for f in self.findings if f.severity in _FAIL_ON[fail_on])
+
+    @property
+    def badness(self) -> tuple[int, ...]:
+        """What to sort by, worst last."""
+        broken = 2 * (self.fault is not None) + (self.error is not None)
+        return (broken, *(self.count(severity) for severity in Severity))
 
 
-def check(
-    folder: Path | str,
-    *,
-    tensor_data: bool = True,
-    progress: Callable[[int], None] = lambda size: None,  # noqa: ARG005
-) -> Report:
+def check(path: Path | str, options: Options | None = None) -> Report:
     """Return what every rule says of one model.
 
     Args:
-        folder: the model's own folder.
-        tensor_data: whether to verify the checksums of the tensors' data.
-        progress: told of every stretch of that data, in bytes.
+        path: its folder, or a base folder of TensorFlow Serving, of which the version is checked
+            that would be served.
+        options: None takes the defaults.
+
+    Raises:
+        NotASavedModelError: there is no SavedModel; one that is damaged is a finding.
+        UsageError: the folder holds several models.
     """
+    options = options or Options()
+    places = serving.expand(Path(path), serving=options.serving)
+    if len(places) != 1:
+        raise UsageError(
+            f"{path} holds {len(places)} models, and one is asked for",
+            hint=f"name one of them, such as {places[0].folder or places[0].base}",
+        )
+    report = _check_place(places[0], options)
+    if report.fault is not None:
+        raise SavedModelCompatError(f"{path}: a rule failed\n{report.fault}")
+    return report
+
+
+def check_all(paths: Iterable[Path | str], options: Options) -> list[Report]:
+    """Return what every rule says of several models, worst first; none of them stops the others.
+
+    Args:
+        paths: folders of models, base folders of TensorFlow Serving, or folders of such folders.
+        options: see `Options`.
+    """
+    reports = [report for path in paths for report in _reports(Path(path), options)]
+    return sorted(reports, key=lambda report: ([-n for n in report.badness], report.name))
+
+
+def _reports(path: Path, options: Options) -> Iterator[Report]:
+    try:
+        places = serving.expand(path, serving=options.serving)
+    except SavedModelCompatError as error:
+        yield Report(name=path.name or str(path), path=path, error=error)
+        return
+    for place in places:
+        yield _check_place(place, options)
+
+
+def _check_place(place: serving.Place, options: Options) -> Report:
     started = time.perf_counter()
-    subject = look(Path(folder), tensor_data=tensor_data, progress=progress)
-    found = [finding for rule in CHECKS for finding in rule(subject)]
-    found.sort(key=lambda f: (_ORDER.index(f.severity), _number(f.rule), f.where, f.message))
+    found = list(place.findings)
+    checkpoint = fault = None
+    if place.folder is not None:
+        try:
+            subject = look(place.folder, options)
+            checkpoint = subject.checkpoint
+            found.extend(finding for rule in CHECKS for finding in rule(subject))
+        except Exception:  # noqa: BLE001 - said as our own fault, and the other models go on
+            fault = traceback.format_exc()
     return Report(
-        path=subject.root,
-        findings=tuple(found),
-        checkpoint=subject.checkpoint,
+        name=place.name,
+        path=place.folder or place.base or Path(place.name),
+        findings=tuple(sorted(options.policy.judge(found), key=_rank)),
+        version=place.version,
+        checkpoint=checkpoint,
+        tensor_data=options.tensor_data,
         seconds=time.perf_counter() - started,
+        fault=fault,
     )
 
 
-def look(folder: Path, *, tensor_data: bool, progress: Callable[[int], None]) -> Subject:
+def look(folder: Path, options: Options) -> Subject:
     """Read a model's parts, each as far as it goes."""
     entries = tree.walk(folder)
     saved, damage = _saved(folder)
@@ -94,8 +201,8 @@ def look(folder: Path, *, tensor_data: bool, progress: Callable[[int], None]) ->
         damage=damage,
         checkpoint=checkpoint,
         checkpoint_damage=checkpoint_damage,
-        tensor_data=tensor_data,
-        progress=progress,
+        tensor_data=options.tensor_data,
+        progress=options.progress,
     )
 
 
@@ -103,7 +210,7 @@ def _saved(folder: Path) -> tuple[SavedModel | None, SavedModelCompatError | Non
     if model_file(folder) is None:
         return None, None
     try:
-        return read(folder), None
+        return read(folder, tensor_data=False), None
     except SavedModelCompatError as error:
         return None, error
 
@@ -117,5 +224,6 @@ def _checkpoint(
         return None, error
 
 
-def _number(rule: str) -> tuple[str, int]:
-    return rule[0], int(rule[1:])
+def _rank(finding: Finding) -> tuple[int, str, int, str, str]:
+    rule = finding.rule
+    return (_ORDER[finding.severity], rule[0], int(rule[1:]), finding.where, finding.message)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 # The first that exists is read, as cc/saved_model/reader.cc does.
 FILE_NAMES = ("saved_model.pb", "saved_model.pbtxt")
 _INT64 = 2**63
+# What TensorFlow's strings::safe_strto64 takes for a number.
+_NUMBER = re.compile(r"[ \t\n\v\f\r]*(-?[0-9]+)[ \t\n\v\f\r]*")
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+")
 _KINDS = (
@@ -48,10 +50,10 @@ def locate(path: Path | str) -> Path:
     """
     folder = Path(path)
     try:
-        _check_folder(folder, str(path))
+        check_folder(folder, str(path))
         if model_file(folder):
             return folder
-        return _served_version(folder)
+        return served_version(folder)
     except OSError as error:
         raise NotASavedModelError(f"{folder} cannot be read: {error.strerror}") from error
 
@@ -61,12 +63,39 @@ def model_file(folder: Path) -> Path | None:
     return next((folder / name for name in FILE_NAMES if _is_file(folder / name)), None)
 
 
+def version_number(name: str) -> int | None:
+    """Return the version that TensorFlow Serving takes a name in a base folder for; None if it is none.
+
+    It is the rule of ``ParseVersionNumber`` in
+    ``sources/storage_path/file_system_storage_path_source.cc``: leading zeros do not count, and
+    what is more than 64 bits is no number.
+    """
+    match = _NUMBER.fullmatch(name)
+    number = int(match[1]) if match else None
+    return number if number is not None and -_INT64 <= number < _INT64 else None
+
+
+def version_folders(base: Path) -> list[tuple[int, Path]]:
+    """Return the folders of a base folder that are named by a version, with their numbers, by name."""
+    numbered = ((version_number(child.name), child) for child in sorted(base.iterdir()))
+    return [(number, child) for number, child in numbered if number is not None and child.is_dir()]
+
+
 def _is_file(path: Path) -> bool:
     # A link that leads nowhere is a model whose file is lost, not a folder without one.
     return path.is_file() or (path.is_symlink() and not path.exists())
 
 
-def _check_folder(folder: Path, given: str) -> None:
+def check_folder(folder: Path, given: str) -> None:
+    """Refuse a path that is no folder.
+
+    Args:
+        folder: the path.
+        given: its text as the user wrote it; a Path swallows a slash of a URI.
+
+    Raises:
+        NotASavedModelError: it is a file, a URI, or not there.
+    """
     if folder.is_dir():
         return
     if folder.is_file():
@@ -93,11 +122,15 @@ def _file_error(file: Path) -> NotASavedModelError:
     )
 
 
-def _served_version(base: Path) -> Path:
-    children = sorted(base.iterdir())
-    versions = [(int(c.name), c) for c in children if _is_version(c)]
+def served_version(base: Path) -> Path:
+    """Return the version folder of a base folder that TensorFlow Serving would load.
+
+    Raises:
+        NotASavedModelError: there is none, or which one is not defined.
+    """
+    versions = version_folders(base)
     if not any(model_file(child) for _, child in versions):
-        raise _no_model_error(base, children)
+        raise no_model_error(base)
     highest = max(number for number, _ in versions)
     served = [child for number, child in versions if number == highest]
     if len(served) > 1:
@@ -116,12 +149,9 @@ def _served_version(base: Path) -> Path:
     return served[0]
 
 
-def _is_version(folder: Path) -> bool:
-    name = folder.name
-    return name.isascii() and name.isdigit() and int(name) < _INT64 and folder.is_dir()
-
-
-def _no_model_error(folder: Path, children: Sequence[Path]) -> NotASavedModelError:
+def no_model_error(folder: Path) -> NotASavedModelError:
+    """Return an error that says what a folder without a SavedModel holds instead."""
+    children = sorted(folder.iterdir())
     wanted = f"{folder} holds neither saved_model.pb nor saved_model.pbtxt"
     if not children:
         return NotASavedModelError(f"{wanted}: it is empty", hint="check that the export finished")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from google.protobuf.message import DecodeError
 
 from savedmodel_compat.errors import DamagedModelError
-from savedmodel_compat.model import damage, schema
+from savedmodel_compat.model import damage, payloads, schema
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,6 +40,37 @@ def read_bytes(file: Path) -> bytes:
         f"{file} has {size} bytes; no loader reads a protocol buffer above {SIZE_LIMIT}",
         hint="keep large values in variables, not in constants of the graph",
     )
+
+
+def read_binary(
+    source: Path, file: Path, *, tensor_data: bool = True
+) -> tuple[schema.SavedModel, bool]:
+    """Return the SavedModel in a ``saved_model.pb``, and whether all of it was read.
+
+    Args:
+        source: what is opened.
+        file: named in errors.
+        tensor_data: whether to read long constants too. Without them the time and the memory that a
+            large file takes do not depend on their size.
+
+    Raises:
+        DamagedModelError: it does not parse, or is something else.
+    """
+    short = None if tensor_data else _shortened(source)
+    if short is not None:
+        try:
+            return parse_binary(short, file), False
+        except DamagedModelError:
+            # What is wrong is told of the file as it is.
+            pass
+    return parse_binary(read_bytes(source), file), True
+
+
+def _shortened(source: Path) -> bytes | None:
+    try:
+        return payloads.shortened(source)
+    except OSError:
+        return None
 
 
 def parse_binary(data: bytes, file: Path) -> schema.SavedModel:

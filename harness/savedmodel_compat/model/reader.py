@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from google.protobuf.message import DecodeError
 
 from savedmodel_compat.errors import DamagedModelError, SavedModelCompatError
-from savedmodel_compat.model import files, parse, schema
+from savedmodel_compat.model import files, fingerprint, parse, schema
 from savedmodel_compat.model.locate import FILE_NAMES, locate, model_file
 from savedmodel_compat.model.values import (
     AssetFile,
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 _INIT_OP = "__saved_model_init_op"
 _INIT_COLLECTIONS = ("saved_model_main_op", "legacy_init_op")
 _ASSETS = "saved_model_assets"
-_FINGERPRINT = "fingerprint.pb"
 
 
-def read(path: Path | str) -> SavedModel:
+def read(path: Path | str, *, tensor_data: bool = True) -> SavedModel:
     """Return what a SavedModel holds.
 
     Args:
         path: its folder, or a base folder of TensorFlow Serving; see `locate`.
+        tensor_data: whether to read the values of long constants too; see `tensors.content_size`.
 
     Raises:
         NotASavedModelError: there is no SavedModel.
@@ -45,49 +45,36 @@ def read(path: Path | str) -> SavedModel:
     """
     folder = locate(path)
     file = model_file(folder) or folder / FILE_NAMES[0]
-    data = parse.read_bytes(files.inside(folder, file))
+    source = files.inside(folder, file)
     notes: tuple[str, ...] = ()
     if file.suffix == ".pb":
-        proto = parse.parse_binary(data, file)
+        proto, tensor_data = parse.read_binary(source, file, tensor_data=tensor_data)
         if (folder / FILE_NAMES[1]).exists():
             notes = (f"{FILE_NAMES[1]} is there too; every loader reads {FILE_NAMES[0]}",)
     else:
-        proto, notes = parse.parse_text(data, file)
-    fingerprint, problems = _fingerprint(folder)
+        proto, notes = parse.parse_text(parse.read_bytes(source), file)
+        tensor_data = True
+    hashes, problems = _fingerprint(folder)
     return SavedModel(
         path=folder,
         file=file,
         format=file.suffix[1:],
         schema_version=proto.saved_model_schema_version,
         meta_graphs=tuple(_meta_graph(graph, file) for graph in proto.meta_graphs),
-        fingerprint=fingerprint,
+        fingerprint=hashes,
         files=files.list_files(folder),
         notes=notes + problems,
+        tensor_data=tensor_data,
         proto=proto,
     )
 
 
 def _fingerprint(folder: Path) -> tuple[Fingerprint | None, tuple[str, ...]]:
-    file = folder / _FINGERPRINT
-    if not file.is_file():
-        return None, ()
     try:
-        proto = schema.parse(schema.FingerprintDef, parse.read_bytes(files.inside(folder, file)))
-    except (DecodeError, SavedModelCompatError) as error:
+        return fingerprint.load(folder), ()
+    except SavedModelCompatError as error:
         # No loader looks at it, so it does not make the model unreadable.
-        return None, (f"{_FINGERPRINT} cannot be read: {error}",)
-    return (
-        Fingerprint(
-            saved_model_checksum=proto.saved_model_checksum,
-            graph_def_program_hash=proto.graph_def_program_hash,
-            signature_def_hash=proto.signature_def_hash,
-            saved_object_graph_hash=proto.saved_object_graph_hash,
-            checkpoint_hash=proto.checkpoint_hash,
-            producer=proto.version.producer,
-            uuid=proto.uuid,
-        ),
-        (),
-    )
+        return None, (f"{fingerprint.NAME} cannot be read: {error.message}",)
 
 
 def _meta_graph(proto: schema.MetaGraphDef, file: Path) -> MetaGraph:

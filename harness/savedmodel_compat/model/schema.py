@@ -14,7 +14,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 from tensorboard.compat.proto import meta_graph_pb2
 
-from savedmodel_compat.tensors import DTYPES
+from savedmodel_compat.tensors import DTYPES, OMITTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -37,6 +37,54 @@ _ADDED = {
         (6, "version", "VersionDef"),
         (7, "uuid", "string"),
     ),
+    # tensorflow/core/framework/graph_debug_info.proto, under a name that a newer TensorBoard has not
+    # taken, and with texts that need not be UTF-8.
+    "ModelDebugInfo": (
+        (1, "files", "bytes*"),
+        (2, "traces", "ModelDebugInfo.TracesEntry*"),
+        (4, "frames_by_id", "ModelDebugInfo.FramesByIdEntry*"),
+        (5, "name_to_trace_id", "ModelDebugInfo.NameToTraceIdEntry*"),
+        (6, "traces_by_id", "ModelDebugInfo.TracesByIdEntry*"),
+    ),
+    "ModelDebugInfo.FileLineCol": (
+        (1, "file_index", "int32"),
+        (2, "line", "int32"),
+        (3, "col", "int32"),
+        (4, "func", "bytes"),
+        (5, "code", "bytes"),
+    ),
+    "ModelDebugInfo.StackTrace": (
+        (1, "file_line_cols", "ModelDebugInfo.FileLineCol*"),
+        (2, "frame_id", "fixed64*"),
+    ),
+    "ModelDebugInfo.TracesEntry": ((1, "key", "bytes"), (2, "value", "ModelDebugInfo.StackTrace")),
+    "ModelDebugInfo.FramesByIdEntry": (
+        (1, "key", "fixed64"),
+        (2, "value", "ModelDebugInfo.FileLineCol"),
+    ),
+    "ModelDebugInfo.NameToTraceIdEntry": ((1, "key", "bytes"), (2, "value", "fixed64")),
+    "ModelDebugInfo.TracesByIdEntry": (
+        (1, "key", "fixed64"),
+        (2, "value", "ModelDebugInfo.StackTrace"),
+    ),
+    # tensorflow/core/protobuf/tensor_bundle.proto; enums are read as numbers
+    "BundleHeaderProto": (
+        (1, "num_shards", "int32"),
+        (2, "endianness", "int32"),
+        (3, "version", "VersionDef"),
+    ),
+    "BundleEntryProto": (
+        (1, "dtype", "int32"),
+        (2, "shape", "TensorShapeProto"),
+        (3, "shard_id", "int32"),
+        (4, "offset", "int64"),
+        (5, "size", "int64"),
+        (6, "crc32c", "fixed32"),
+        (7, "slices", "TensorSliceProto*"),
+    ),
+    # tensorflow/core/framework/tensor_slice.proto
+    "TensorSliceProto": ((1, "extent", "TensorSliceProto.Extent*"),),
+    "TensorSliceProto.Extent": ((1, "start", "int64"), (2, "length", "int64")),
     # tensorflow/core/framework/kernel_def.proto
     "KernelDef": (
         (1, "op", "string"),
@@ -76,6 +124,8 @@ def _renamed(file: Any) -> Any:
                 field.type_name = f".{_PACKAGE}.{field.type_name[len(_TENSORBOARD) :]}"
         if message.name == "SignatureDef":
             _add_defaults(file, message)
+        if message.name == "TensorProto":
+            _add_field(message, OMITTED, "savedmodel_compat_omitted", "uint64")
     for enum in file.enum_type:
         if enum.name == "DataType":
             _add_dtypes(enum)
@@ -189,6 +239,8 @@ if TYPE_CHECKING:
     # The classes are made at run time; these stand for them in annotations.
     AssetFileDef = Any
     AttrValue = Any
+    BundleEntryProto = Any
+    BundleHeaderProto = Any
     CollectionDef = Any
     FingerprintDef = Any
     FunctionDef = Any
@@ -197,6 +249,7 @@ if TYPE_CHECKING:
     KernelDef = Any
     KernelList = Any
     MetaGraphDef = Any
+    ModelDebugInfo = Any
     NameAttrList = Any
     NodeDef = Any
     OpDef = Any
@@ -210,10 +263,13 @@ if TYPE_CHECKING:
     TensorInfo = Any
     TensorProto = Any
     TensorShapeProto = Any
+    TrackableObjectGraph = Any
     VersionDef = Any
 else:
     AssetFileDef = _message("AssetFileDef")
     AttrValue = _message("AttrValue")
+    BundleEntryProto = _message("BundleEntryProto")
+    BundleHeaderProto = _message("BundleHeaderProto")
     CollectionDef = _message("CollectionDef")
     FingerprintDef = _message("FingerprintDef")
     FunctionDef = _message("FunctionDef")
@@ -222,6 +278,7 @@ else:
     KernelDef = _message("KernelDef")
     KernelList = _message("KernelList")
     MetaGraphDef = _message("MetaGraphDef")
+    ModelDebugInfo = _message("ModelDebugInfo")
     NameAttrList = _message("NameAttrList")
     NodeDef = _message("NodeDef")
     OpDef = _message("OpDef")
@@ -235,4 +292,5 @@ else:
     TensorInfo = _message("TensorInfo")
     TensorProto = _message("TensorProto")
     TensorShapeProto = _message("TensorShapeProto")
+    TrackableObjectGraph = _message("TrackableObjectGraph")
     VersionDef = _message("VersionDef")

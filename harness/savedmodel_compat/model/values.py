@@ -189,6 +189,7 @@ class SavedModel:
         files: the files of the folder and of the folders that TensorFlow knows in it, sorted.
         notes: what was odd about the reading, in words.
         proto: the message itself; not to be changed.
+        tensor_data: whether all of it was read; False if long constants were left out.
     """
 
     path: Path
@@ -200,6 +201,7 @@ class SavedModel:
     files: tuple[ModelFile, ...]
     notes: tuple[str, ...]
     proto: schema.SavedModel = field(repr=False, compare=False)
+    tensor_data: bool = True
 
     def files_in(self, folder: str) -> tuple[ModelFile, ...]:
         """Return the files in ``variables``, ``assets``, ``assets.extra`` or ``debug``."""

@@ -1,0 +1,36 @@
+"""Keeping what is said of a model short, however much of it is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from savedmodel_compat.checks.findings import Finding, found
+
+MOST = 20
+_LONG = 200
+
+
+def limited(
+    findings: Iterable[Finding], rule: str, where: str, *, most: int = MOST
+) -> Iterator[Finding]:
+    """Yield the first findings of one rule, and one that counts the others.
+
+    Args:
+        findings: all of one rule.
+        rule: its id.
+        where: the place that they have in common, for the one that counts.
+        most: how many to yield as they are.
+    """
+    left = 0
+    for number, finding in enumerate(findings):
+        if number < most:
+            yield finding
+        else:
+            left += 1
+    if left:
+        yield found(rule, where, f"… and {left} more")
+
+
+def clipped(text: str) -> str:
+    """Return a name from the model, cut if it is very long."""
+    return text if len(text) <= _LONG else f"{text[:_LONG]}… ({len(text)} characters)"

@@ -1,0 +1,150 @@
+"""What the static rules say, as text, as a record, as annotations and as SARIF."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from savedmodel_compat.checks.findings import found
+from savedmodel_compat.checks.rules import RULES
+from savedmodel_compat.checks.run import Report
+from savedmodel_compat.errors import NotASavedModelError
+from savedmodel_compat.report import check, github, sarif
+from savedmodel_compat.report.rules_page import page
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def reports() -> list[Report]:
+    """One path that is nothing, one model with two findings, one good model."""
+    return [
+        Report(
+            name="lost",
+            path=Path("models/lost"),
+            error=NotASavedModelError("there is no folder models/lost", hint="check the path"),
+        ),
+        Report(
+            name="audit",
+            path=Path("models/audit"),
+            findings=(
+                found("L4", "assets/a b,c.txt", "it is not there: 100%\x1b[31m", file="assets/a b,c.txt"),
+                found("M1", "MetaGraph [train]", "no MetaGraph has the tags {serve}", file="saved_model.pb"),
+            ),
+        ),
+        Report(name="good", path=Path("models/good"), version=3, seconds=0.01),
+    ]  # fmt: skip
+
+
+def test_the_text_is_read_top_down(reports: list[Report]) -> None:
+    """Each model has its verdict, each finding its place and its fix, and the summary counts."""
+    text = check.as_text(reports)
+    lines = text.splitlines()
+    assert lines[0] == "✗ models/lost: there is no folder models/lost"
+    assert lines[1] == "    hint: check the path"
+    assert lines[2].startswith("✗ models/audit: 1 error, 1 warning")
+    assert "error   L4   assets/a b,c.txt: it is not there" in lines[3]
+    assert "fix: put the file back into assets/" in lines[4]
+    assert lines[-3].startswith("✓ models/good (version 3 would be served): nothing found")
+    assert lines[-1] == "3 models: 1 not checked, 1 with errors, 1 good"
+
+
+def test_the_text_survives_what_a_model_says(reports: list[Report]) -> None:
+    """Control codes in names and messages are escaped."""
+    assert "\x1b" not in check.as_text(reports)
+    assert r"\x1b[31m" in check.as_text(reports)
+
+
+def test_one_model_needs_no_summary(reports: list[Report]) -> None:
+    """A single model's verdict is the summary."""
+    assert "models:" not in check.as_text(reports[2:])
+
+
+def test_the_record_has_what_is_promised(reports: list[Report]) -> None:
+    """Its fields are those of the contract, and it survives JSON."""
+    record = json.loads(json.dumps(check.as_record(reports)))
+    assert record["schema"] == 1
+    assert record["summary"] == {
+        "models": 3,
+        "error": 1,
+        "warning": 1,
+        "note": 0,
+        "not-checked": 1,
+    }
+    lost, audit, good = record["models"]
+    assert "there is no folder" in lost["error"]
+    assert audit["model"] == "audit"
+    assert audit["findings"][0] == {
+        "rule": "L4",
+        "severity": "error",
+        "where": "assets/a b,c.txt",
+        "file": "assets/a b,c.txt",
+        "message": "it is not there: 100%\x1b[31m",
+        "fix": "put the file back into assets/",
+    }
+    assert good["findings"] == []
+    assert good["targets"] == {}
+    assert good["version"] == 3
+
+
+def test_annotations_are_escaped(reports: list[Report]) -> None:
+    """What a runner takes for syntax is escaped in the message and in the properties."""
+    lines = github.as_annotations(reports, root=Path.cwd()).splitlines()
+    assert lines[0].startswith("::error file=models/lost,title=not checked::there is no folder")
+    assert lines[1].startswith("::error file=models/audit/assets/a b%2Cc.txt,title=L4%3A ")
+    assert "100%25" in lines[1]
+    assert "\x1b" not in lines[1]
+    assert lines[2].startswith("::warning file=models/audit/saved_model.pb,title=M1%3A ")
+    assert len(lines) == 3
+
+
+def test_annotations_are_few() -> None:
+    """A step shows ten of a kind; the last line says how many there are besides."""
+    many = Report(
+        name="m", path=Path("m"), findings=tuple(found("L4", f"a{n}", "x") for n in range(25))
+    )
+    lines = github.as_annotations([many], root=Path.cwd()).splitlines()
+    assert len(lines) == github.LIMIT + 1
+    assert lines[-1].startswith("15 more")
+
+
+def test_sarif_points_at_files_and_places(reports: list[Report]) -> None:
+    """A result has its rule, its level, its file relative to the root, and the place in the graph."""
+    log = sarif.as_sarif(reports, root=Path.cwd())
+    run = log["runs"][0]
+    assert [rule["id"] for rule in run["tool"]["driver"]["rules"]] == [rule.id for rule in RULES]
+    first = run["results"][0]
+    assert first["ruleId"] == "L4"
+    assert run["tool"]["driver"]["rules"][first["ruleIndex"]]["id"] == "L4"
+    assert first["level"] == "error"
+    location = first["locations"][0]
+    uri = location["physicalLocation"]["artifactLocation"]["uri"]
+    assert uri == "models/audit/assets/a%20b%2Cc.txt"
+    assert location["logicalLocations"] == [{"fullyQualifiedName": "assets/a b,c.txt"}]
+    assert run["invocations"][0]["executionSuccessful"] is False
+
+
+def test_sarif_gives_files_elsewhere_whole(reports: list[Report], tmp_path: Path) -> None:
+    """A file that is not below the root is given by a file URI."""
+    log = sarif.as_sarif(reports, root=tmp_path)
+    location = log["runs"][0]["results"][0]["locations"][0]
+    assert location["physicalLocation"]["artifactLocation"]["uri"].startswith("file:///")
+
+
+def test_the_page_is_current() -> None:
+    """docs/rules.md is what the table of rules makes."""
+    assert (ROOT / "docs" / "rules.md").read_text(encoding="utf-8") == page()
+
+
+def test_the_page_has_every_rule_once() -> None:
+    """No rule is left out and none stands twice."""
+    text = page()
+    assert [text.count(f"| `{rule.id}` |") for rule in RULES] == [1] * len(RULES)
+
+
+def test_the_list_of_rules_has_every_rule() -> None:
+    """Text and record list them all, in order."""
+    assert [r["rule"] for r in check.rules_record()["rules"]] == [rule.id for rule in RULES]
+    assert all(rule.title in check.rules_text() for rule in RULES)
