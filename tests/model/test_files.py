@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import Callable
@@ -11,6 +12,7 @@ import pytest
 
 from savedmodel_compat.errors import NotASavedModelError
 from savedmodel_compat.model import digest, read, schema
+from savedmodel_compat.model.files import digest_of, manifest
 
 SHARD = "variables/variables.data-00000-of-00001"
 
@@ -129,6 +131,39 @@ def test_a_pipe_is_passed_over(folder: Path) -> None:
     os.mkfifo(folder / "pipe")
 
     assert digest(folder) == before
+
+
+def test_the_manifest_has_a_line_a_file(folder: Path) -> None:
+    """Every file is listed by name, with its size and the SHA-256 that other tools give it."""
+    files = manifest(folder)
+
+    assert [file.name for file in files] == sorted(
+        ["saved_model.pb", SHARD, "variables/variables.index", "assets/vocabulary.txt"]
+    )
+    assert [file.size for file in files] == [len(file.name) for file in files]
+    for file in files:
+        assert file.sha256 == hashlib.sha256(file.name.encode()).hexdigest()
+        assert file.target is None
+
+
+def test_the_manifest_names_links_that_it_does_not_follow(folder: Path, tmp_path: Path) -> None:
+    """A link out of the model, or to a folder, is listed as a link; one within it as the file it leads to."""
+    (tmp_path / "outside").write_text("secret")
+    (folder / "assets/a").symlink_to("../../outside")
+    (folder / "assets/b").symlink_to("../variables")
+    (folder / "assets/c").symlink_to("vocabulary.txt")
+    links = {file.name: file for file in manifest(folder)}
+
+    assert (links["assets/a"].sha256, links["assets/a"].target) == (None, "../../outside")
+    assert (links["assets/b"].sha256, links["assets/b"].target) == (None, "../variables")
+    assert links["assets/c"].sha256 == links["assets/vocabulary.txt"].sha256
+
+
+def test_the_digest_is_that_of_the_manifest(folder: Path) -> None:
+    """Whoever has the manifest need not read the files again."""
+    (folder / "assets/link").symlink_to("nowhere")
+
+    assert digest_of(manifest(folder)) == digest(folder)
 
 
 def test_the_digest_of_no_folder_is_an_error(folder: Path) -> None:

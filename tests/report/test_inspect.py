@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -15,6 +16,8 @@ import numpy as np
 import pytest
 
 from savedmodel_compat.model import SavedModel, digest, read, schema
+from savedmodel_compat.model.files import manifest
+from savedmodel_compat.model.fingerprint import verify
 from savedmodel_compat.report import inspect
 from savedmodel_compat.tensors import from_numpy
 
@@ -247,3 +250,52 @@ def test_inspecting_50_megabytes_is_quick(tmp_path: Path, proto: schema.SavedMod
 
     # The target is 0.4 s, which the benchmark measures; this only catches a change of scale.
     assert time.perf_counter() - start < 2
+
+
+def test_the_digest_brings_a_manifest(corpus: Path) -> None:
+    """With the digest, every file is listed with its own: in the text a line each, in JSON a record each."""
+    path = corpus / "half_plus_two_tf2"
+    listed = manifest(path)
+    text = inspect.as_text(read(path), digest(path), manifest=listed)
+    record = inspect.as_json(read(path), digest(path), manifest=listed)
+
+    assert listed
+    for file in listed:
+        assert re.search(
+            rf"^  {file.sha256}  +{file.size}  {re.escape(file.name)}$", text, re.MULTILINE
+        )
+    assert record["manifest"] == [
+        {"name": file.name, "size": file.size, "sha256": file.sha256} for file in listed
+    ]
+    assert "manifest" not in inspect.as_json(read(path), None, manifest=listed)
+
+
+def test_a_link_of_the_manifest_is_no_file(
+    saved: Callable[[schema.SavedModel], SavedModel], proto: schema.SavedModel, tmp_path: Path
+) -> None:
+    """What is not followed is shown as such, with where it leads; its name cannot forge a line."""
+    model = saved(proto)
+    (tmp_path / "assets").mkdir()
+    (tmp_path / "assets/a\nb").symlink_to("/etc/hostname")
+    listed = manifest(tmp_path)
+    text = inspect.as_text(model, digest(tmp_path), manifest=listed)
+
+    assert re.search(
+        r"^  link +13  assets/a\\nb -> /etc/hostname, which is not followed$", text, re.MULTILINE
+    )
+    [link, _] = inspect.as_json(model, digest(tmp_path), manifest=listed)["manifest"]
+    assert (link["sha256"], link["link"]) == (None, "/etc/hostname")
+
+
+def test_the_hashes_of_the_fingerprint_have_verdicts(corpus: Path) -> None:
+    """It is said of each hash whether the model has it, in text and JSON; of none, if nobody looked."""
+    model = read(corpus / "half_plus_two_tf2")
+    hashes = verify(model)
+    text = inspect.as_text(model, None, hashes=hashes)
+    verdicts = inspect.as_json(model, None, hashes=hashes)["fingerprint"]["verdicts"]
+
+    assert re.search(r"^ +verified: saved_model_checksum, checkpoint_hash$", text, re.MULTILINE)
+    assert re.search(r"^ +not verified: graph_def_program_hash, .*_graph_hash$", text, re.MULTILINE)
+    assert verdicts["saved_model_checksum"] == verdicts["checkpoint_hash"] == "verified"
+    assert verdicts["signature_def_hash"] == "not verified"
+    assert inspect.as_json(model, None)["fingerprint"]["verdicts"] == {}

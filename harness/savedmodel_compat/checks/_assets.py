@@ -50,22 +50,36 @@ def check(subject: Subject, *, ignored: Callable[[Entry], bool]) -> Iterator[Fin
     """
     if subject.saved is None:
         return
-    listed: dict[str, _Asset] = {}
+    assets: dict[str, _Asset] = {}
     for meta_graph in subject.saved.meta_graphs:
         for asset in meta_graph.assets:
-            listed.setdefault(
+            assets.setdefault(
                 asset.name, _Asset(name=asset.name, tags=meta_graph.tags, tensor=asset.tensor)
             )
-    leading_out = {name for name in listed if _leads_out(name)}
+    leading_out = {name for name in assets if _leads_out(name)}
     yield from limited(
-        (_out_of_assets(listed[name], subject) for name in listed if name in leading_out),
+        (_out_of_assets(assets[name], subject) for name in assets if name in leading_out),
         "L12",
         FOLDER,
     )
-    inside = [asset for name, asset in listed.items() if name not in leading_out]
+    inside = [asset for name, asset in assets.items() if name not in leading_out]
     missing = _Missing(tree=subject.tree, file=subject.graph_file)
     yield from limited((f for a in inside if (f := missing.of(a)) is not None), "L4", FOLDER)
     yield from limited(_unlisted(subject.tree, inside, ignored), "L13", FOLDER)
+
+
+def listed(subject: Subject) -> frozenset[str]:
+    """Return the entries of the model that are listed assets, with the folders that they are in."""
+    meta_graphs = subject.saved.meta_graphs if subject.saved else ()
+    names = {asset.name for meta_graph in meta_graphs for asset in meta_graph.assets}
+    paths = (posixpath.normpath(f"{FOLDER}/{name}") for name in names if name)
+    there: set[str] = set()
+    for path in paths:
+        entry = subject.tree.entries.get(path)
+        while entry is not None and entry.name not in there:
+            there.add(entry.name)
+            entry = subject.tree.entries.get(entry.folder)
+    return frozenset(there - {FOLDER})
 
 
 def _leads_out(name: str) -> bool:
@@ -153,12 +167,12 @@ class _Missing:
 
 
 def _unlisted(
-    tree: Tree, listed: list[_Asset], ignored: Callable[[Entry], bool]
+    tree: Tree, assets: list[_Asset], ignored: Callable[[Entry], bool]
 ) -> Iterator[Finding]:
     folder = tree.resolve(FOLDER)
     if not folder:
         return
-    real = {tree.resolve(asset.path) for asset in listed}
+    real = {tree.resolve(asset.path) for asset in assets}
     for entry in tree.entries.values():
         if not entry.name.startswith(f"{folder}/") or entry.kind is Kind.FOLDER:
             continue

@@ -11,7 +11,7 @@ _LONG = 200
 
 
 def limited(
-    findings: Iterable[Finding], rule: str, where: str, *, most: int = MOST
+    findings: Iterable[Finding], rule: str, where: str, *, file: str = "", most: int = MOST
 ) -> Iterator[Finding]:
     """Yield the first findings of one rule, and one that counts the others.
 
@@ -19,6 +19,7 @@ def limited(
         findings: all of one rule.
         rule: its id.
         where: the place that they have in common, for the one that counts.
+        file: the file that they have in common.
         most: how many to yield as they are.
     """
     left = 0
@@ -28,7 +29,7 @@ def limited(
         else:
             left += 1
     if left:
-        yield found(rule, where, f"… and {left} more")
+        yield found(rule, where, f"… and {left} more", file=file)
 
 
 def clipped(text: str) -> str:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import re
-from itertools import accumulate
-from operator import mul
+from functools import cache
 from typing import TYPE_CHECKING
 
 from savedmodel_compat.errors import UnsupportedError
-from savedmodel_compat.tensors import DType, content_size, dtype_from_enum, dtype_name
+from savedmodel_compat.tensors import content_size, dtype_from_enum, dtype_name
 
 if TYPE_CHECKING:
     from savedmodel_compat.model.schema import NodeDef, TensorProto
@@ -45,9 +43,11 @@ def _of_type(node: NodeDef, tensor: TensorProto) -> str | None:
     if "dtype" not in node.attr:
         return "has no dtype"
     declared = node.attr["dtype"]
-    if declared.WhichOneof("value") == "placeholder" or declared.type == tensor.dtype:
+    if declared.type == tensor.dtype or declared.WhichOneof("value") == "placeholder":
         return None
-    return f"is declared as {dtype_name(declared.type)}, but its value is {dtype_name(tensor.dtype)}"
+    return (
+        f"is declared as {dtype_name(declared.type)}, but its value is {dtype_name(tensor.dtype)}"
+    )
 
 
 def _of_shape(tensor: TensorProto) -> str | None:
@@ -55,44 +55,55 @@ def _of_shape(tensor: TensorProto) -> str | None:
     if shape.unknown_rank:
         return "has a value of unknown rank"
     sizes = [dim.size for dim in shape.dim]
-    if sizes and min(sizes) < 0:
-        return f"has a value of the shape {_shown(sizes)}, with a negative dimension"
     if len(sizes) > _DIMENSIONS:
         return f"has a value of {len(sizes)} dimensions; TensorFlow has at most {_DIMENSIONS}"
-    # A later size of 0 does not mend what overflowed before.
-    if max(accumulate(sizes, mul), default=1) > _MOST:
-        return f"has a value of the shape {_shown(sizes)}, which has too many elements to count"
-    try:
-        dtype = dtype_from_enum(tensor.dtype)
-    except UnsupportedError:
-        return None if tensor.dtype else "has a value without a dtype"
-    return _of_size(tensor, dtype, sizes)
+    count = 1
+    for size in sizes:
+        if size < 0:
+            return f"has a value of the shape {_shown(sizes)}, with a negative dimension"
+        count *= size
+        # A later size of 0 does not mend it.
+        if count > _MOST:
+            return f"has a value of the shape {_shown(sizes)}, which has too many elements to count"
+    return _of_size(tensor, sizes, count)
 
 
-def _of_size(tensor: TensorProto, dtype: DType, sizes: list[int]) -> str | None:
-    count = math.prod(sizes)
+def _of_size(tensor: TensorProto, sizes: list[int], count: int) -> str | None:
+    if not tensor.dtype:
+        return "has a value without a dtype"
+    item, field = _storage(tensor.dtype)
     content = content_size(tensor)
     if content:
-        if dtype.array_name in _NO_SIZE or content == count * _item_size(dtype):
+        if item is None or content == count * item:
             return None
-        return (
-            f"is {dtype.name} of shape {_shown(sizes)}, which takes {count * _item_size(dtype)} bytes,"
-            f" but has {content}"
-        )
-    if dtype.field is None:
-        return None
-    listed = len(getattr(tensor, dtype.field, ()))
-    if dtype.field in _COMPLEX:
+        return f"{_named(tensor, sizes)} takes {count * item} bytes, but has {content}"
+    listed = len(getattr(tensor, field, ()))
+    if field in _COMPLEX:
         listed = (listed + 1) // 2
     if listed <= count:
         return None
-    return f"is {dtype.name} of shape {_shown(sizes)}, which has {count} values, but lists {listed}"
+    return f"{_named(tensor, sizes)} has {count} values, but lists {listed}: the rest is dropped"
 
 
-def _item_size(dtype: DType) -> int:
-    """Return the bytes of an element in ``tensor_content``; types of less than a byte take a whole one."""
+@cache
+def _storage(number: int) -> tuple[int | None, str]:
+    """Return the bytes of an element in ``tensor_content``, and the field that lists elements.
+
+    Types of less than a byte take a whole one; None is returned for those of no fixed size, and for
+    what is not known here, as no field is.
+    """
+    try:
+        dtype = dtype_from_enum(number)
+    except UnsupportedError:
+        return None, ""
+    if dtype.array_name in _NO_SIZE:
+        return None, dtype.field or ""
     bits = _BITS.search(dtype.array_name or "")
-    return max(1, int(bits[0]) // 8) if bits else 1
+    return (max(1, int(bits[0]) // 8) if bits else 1), dtype.field or ""
+
+
+def _named(tensor: TensorProto, sizes: list[int]) -> str:
+    return f"is {dtype_name(tensor.dtype)} of shape {_shown(sizes)}, which"
 
 
 def _shown(sizes: list[int]) -> str:

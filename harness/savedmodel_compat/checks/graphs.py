@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from savedmodel_compat.checks import constants
-from savedmodel_compat.checks._many import limited
+from savedmodel_compat.checks import _outputs, constants
+from savedmodel_compat.checks._many import MOST, clipped
 from savedmodel_compat.checks.findings import Finding, found
 from savedmodel_compat.model.graph import functions_named
 from savedmodel_compat.registry import known
@@ -20,22 +20,41 @@ if TYPE_CHECKING:
 
 _RULES = ("M2", "M5", "M10", "M11", "M15")
 _FUNCTION_TYPES = ("func", "list(func)")
-_INPUT_PARTS = 3
+_DIGITS = 9
+_Key = TypeVar("_Key", str, tuple[str, str])
 
 
 def check(subject: Subject) -> Iterator[Finding]:
     """Yield breaches of M2, M5, M10, M11 and M15; every node is looked at once."""
     if subject.saved is None:
         return
+    breaches = {rule: _Breaches() for rule in _RULES}
     for meta_graph in subject.saved.meta_graphs:
-        place = f"MetaGraph [{', '.join(meta_graph.tags)}]"
-        breaches = _Pass(meta_graph, place).run()
-        for rule in _RULES:
-            findings = (
-                found(rule, where, message, file=subject.graph_file)
-                for where, message in breaches[rule]
-            )
-            yield from limited(findings, rule, place)
+        place = f"MetaGraph [{clipped(', '.join(meta_graph.tags))}]"
+        _Pass(meta_graph, place, breaches).run()
+    file = subject.graph_file
+    for rule in _RULES:
+        for where, message in breaches[rule].first:
+            yield found(rule, where, message, file=file)
+        if breaches[rule].more:
+            yield found(rule, file, f"… and {breaches[rule].more} more", file=file)
+
+
+@dataclass(slots=True)
+class _Breaches:
+    """Of one rule: the first ones with place and message, and how many more there are.
+
+    They come up in the order of the nodes, not of the rules, and may be as many as the nodes.
+    """
+
+    first: list[tuple[str, str]] = field(default_factory=list)
+    more: int = 0
+
+    def add(self, where: str, message: str) -> None:
+        if len(self.first) < MOST:
+            self.first.append((where, message))
+        else:
+            self.more += 1
 
 
 @dataclass(slots=True)
@@ -43,16 +62,16 @@ class _Op:
     """What a pass needs to know of an op.
 
     Args:
-        calls: whether it is a function of the library.
-        known: whether some TensorFlow has it.
+        known: whether it is a function of the library, or TensorFlow itself has it.
         attrs: those that its nodes may have; None if nobody knows.
         names: whether attrs of its nodes may name functions.
+        definition: what tells its outputs; None if nobody knows.
     """
 
-    calls: bool
     known: bool
     attrs: set[str] | None
     names: bool
+    definition: OpDef | None
 
 
 @dataclass(slots=True)
@@ -67,115 +86,213 @@ class _Uses:
 
 
 @dataclass(slots=True)
+class _Scope:
+    """The graph or the body of a function: what an input of a node in it may name.
+
+    Args:
+        place: in words.
+        nodes: in the order of the file.
+        ops: of the nodes, by name.
+        arguments: those of the function.
+    """
+
+    place: str
+    nodes: Sequence[NodeDef]
+    ops: Mapping[str, str]
+    arguments: Collection[str] = frozenset()
+    _positions: Mapping[str, int] = field(default_factory=dict)
+
+    def node(self, name: str) -> NodeDef:
+        """Return one of the nodes; which one is where is found out when that is first asked for."""
+        if not self._positions:
+            self._positions = {node.name: index for index, node in enumerate(self.nodes)}
+        return self.nodes[self._positions[name]]
+
+
+@dataclass(slots=True)
 class _Pass:
     """One pass over the nodes of a MetaGraph, and what it gathered."""
 
     meta_graph: MetaGraph
     place: str
-    breaches: dict[str, list[tuple[str, str]]] = field(
-        default_factory=lambda: {rule: [] for rule in _RULES}
-    )
+    breaches: Mapping[str, _Breaches]
     ops: dict[str, _Op] = field(default_factory=dict)
-    own: dict[str, OpDef] = field(default_factory=dict)
+    own: Mapping[str, OpDef] = field(default_factory=dict)
     functions: Mapping[str, FunctionDef] = field(default_factory=dict)
+    ports: set[tuple[str | None, str]] = field(default_factory=set)
     unknown_ops: dict[str, _Uses] = field(default_factory=dict)
     unknown_attrs: dict[tuple[str, str], _Uses] = field(default_factory=dict)
     missing: dict[str, _Uses] = field(default_factory=dict)
 
-    def run(self) -> Mapping[str, Sequence[tuple[str, str]]]:
-        """Return the breaches of each rule, as place and message."""
+    def run(self) -> None:
+        """Look at the library, the graph and all bodies."""
         graph = self.meta_graph.proto.graph_def
-        operators = self.meta_graph.proto.meta_info_def.stripped_op_list.op
-        self.own = {op.name: op for op in operators}
+        producers = self.meta_graph.proto.meta_info_def.stripped_op_list.op
+        self.own = {op.name: op for op in producers}
         self.functions = {body.signature.name: body for body in graph.library.function}
         self._library(graph)
         self._graph(graph)
         for body in graph.library.function:
             self._body(body)
-        self._summed_up()
-        return self.breaches
+        self._sum_up()
+
+    def _library(self, graph: GraphDef) -> None:
+        """Find functions without a name of their own, and gradients of or by what is not there."""
+        breaches = self.breaches["M10"]
+        names = Counter(body.signature.name for body in graph.library.function)
+        for name, times in names.items():
+            if not name:
+                breaches.add(self.place, f"{times} functions of the library have no name")
+            elif times > 1:
+                message = f"the library has {times} functions '{clipped(name)}'"
+                breaches.add(self.place, message)
+        for gradient in graph.library.gradient:
+            for name in (gradient.function_name, gradient.gradient_func):
+                if name not in self.functions:
+                    breaches.add(
+                        self.place,
+                        f"the library has no function '{clipped(name)}', but a gradient:"
+                        f" '{clipped(gradient.gradient_func)}' of '{clipped(gradient.function_name)}'",
+                    )
 
     def _graph(self, graph: GraphDef) -> None:
-        names = {node.name for node in graph.node}
-        self._names(self.place, "node", [node.name for node in graph.node], names)
+        scope = self._scope(self.place, graph.node)
         for node in graph.node:
             self._node(self.place, node)
-            if not names.issuperset(node.input):
-                self._inputs(self.place, node, names)
+        # Nearly all inputs are the first output of a node.
+        silent = {
+            name
+            for name, op in self.ops.items()
+            if op.definition is not None and not op.definition.output_arg
+        }
+        sources = {name for name, op in scope.ops.items() if op not in silent}
+        for node in graph.node:
+            if not sources.issuperset(node.input):
+                self._inputs(scope, node)
 
-    def _inputs(self, place: str, node: NodeDef, names: Collection[str]) -> None:
+    def _scope(
+        self, place: str, nodes: Sequence[NodeDef], arguments: Collection[str] = frozenset()
+    ) -> _Scope:
+        names = [node.name for node in nodes]
+        ops = {node.name: node.op for node in nodes}
+        self._unique(place, "node", names, ops)
+        return _Scope(place=place, nodes=nodes, ops=ops, arguments=arguments)
+
+    def _inputs(self, scope: _Scope, node: NodeDef) -> None:
+        """Look at inputs such as ``x``, ``x:1`` and ``^x``, the last kind last."""
         after_control = False
         for source in node.input:
             if source.startswith("^"):
                 after_control = True
-                exists = source[1:] in names
+                exists = source[1:] in scope.ops
             else:
                 if after_control:
-                    self._breach("M11", f"{place}: node {node.name}", _order(source))
-                exists = source in names or _is_port(source, names)
+                    self._disorder(scope, node, source)
+                exists = self._is_port(scope, source)
             if not exists:
-                message = f"its input '{source}' is not in the graph"
-                self._breach("M11", f"{place}: node {node.name}", message)
+                message = f"its input '{clipped(source)}' is not in the graph"
+                self.breaches["M11"].add(_at(scope.place, node), message)
+
+    def _is_port(self, scope: _Scope, source: str) -> bool:
+        """Whether it is an output of a node of the graph: ``x`` is the first one of x."""
+        name, _, port = (source, "", "0") if source in scope.ops else source.rpartition(":")
+        if name not in scope.ops or not _is_number(port):
+            return False
+        definition = self._op(scope.ops[name]).definition
+        return definition is None or _outputs.has_port(definition, scope.node(name), int(port))
 
     def _body(self, body: FunctionDef) -> None:
-        place = f"{self.place}: function {body.signature.name}"
-        nodes = {node.name for node in body.node_def}
-        arguments = {argument.name for argument in body.signature.input_arg}
-        self._names(place, "node", [node.name for node in body.node_def], nodes)
+        place = f"{self.place}: function {clipped(body.signature.name)}"
         given = [argument.name for argument in body.signature.input_arg]
-        self._names(place, "argument", given, arguments)
+        arguments = frozenset(given)
+        self._unique(place, "argument", given, arguments)
+        scope = self._scope(place, body.node_def, arguments)
         for node in body.node_def:
             self._node(place, node)
             if not arguments.issuperset(node.input):
-                self._inputs_in_body(place, node, arguments, nodes)
-        self._results(place, body, arguments, nodes)
+                self._inputs_in_body(scope, node)
+        self._results(scope, body)
 
-    def _inputs_in_body(
-        self, place: str, node: NodeDef, arguments: Collection[str], nodes: Collection[str]
-    ) -> None:
-        where = f"{place}, node {node.name}"
+    def _inputs_in_body(self, scope: _Scope, node: NodeDef) -> None:
+        """Look at inputs such as ``argument``, ``x:y:0`` and ``^x``, the last kind last."""
         after_control = False
+        arguments, ops = scope.arguments, scope.ops
         for source in node.input:
             if source.startswith("^"):
                 after_control = True
-                exists = source[1:] in nodes or source[1:] in arguments
+                exists = source[1:] in ops or source[1:] in arguments
             else:
                 if after_control:
-                    self._breach("M11", where, _order(source))
-                exists = _is_value(source, arguments, nodes)
+                    self._disorder(scope, node, source)
+                name, _, port = source.partition(":")
+                # Nearly all inputs are one of these.
+                exists = (
+                    source in arguments
+                    or (ops.get(name), port) in self.ports
+                    or self._is_output(scope, name, port)
+                )
             if not exists:
-                message = f"its input '{source}' is neither an argument nor an output of a node"
-                self._breach("M11", where, message)
+                message = f"its input '{clipped(source)}' is no argument and no output of a node"
+                self.breaches["M11"].add(_at(scope.place, node), message)
 
-    def _results(
-        self, place: str, body: FunctionDef, arguments: Collection[str], nodes: Collection[str]
-    ) -> None:
+    def _is_output(self, scope: _Scope, name: str, port: str) -> bool:
+        """Whether it is one of a list of arguments, such as ``x:0``, or of an output, such as ``x:y:0``.
+
+        It is how ``core/framework/function.cc`` names values in a body.
+        """
+        output, _, number = port.rpartition(":")
+        if not _is_number(number) or ":" in output:
+            return False
+        if not output:
+            return name in scope.arguments
+        op = scope.ops.get(name)
+        if op is None:
+            return False
+        definition = self._op(op).definition
+        if definition is not None and number == "0" and _outputs.single(definition, output):
+            self.ports.add((op, port))
+        return definition is None or _outputs.has_output(
+            definition, scope.node(name), output, int(number)
+        )
+
+    def _disorder(self, scope: _Scope, node: NodeDef, source: str) -> None:
+        message = f"its input '{clipped(source)}' comes after a control input"
+        self.breaches["M11"].add(_at(scope.place, node), message)
+
+    def _results(self, scope: _Scope, body: FunctionDef) -> None:
+        """Look at what the function gives back."""
+        breaches = self.breaches["M11"]
         returned = body.ret
         for output in body.signature.output_arg:
             if output.name not in returned:
-                self._breach("M11", place, f"its output '{output.name}' has no value")
+                breaches.add(scope.place, f"its output '{clipped(output.name)}' has no value")
         for output in sorted(returned):
-            if not _is_value(returned[output], arguments, nodes):
-                message = f"its output '{output}' is '{returned[output]}', which is not in it"
-                self._breach("M11", place, message)
+            value = returned[output]
+            name, _, port = value.partition(":")
+            if value not in scope.arguments and not self._is_output(scope, name, port):
+                message = (
+                    f"its output '{clipped(output)}' is '{clipped(value)}', which is not there"
+                )
+                breaches.add(scope.place, message)
         for output in sorted(body.control_ret):
-            if body.control_ret[output] not in nodes:
-                node = body.control_ret[output]
-                message = f"its control output '{output}' is the node '{node}', which is not in it"
-                self._breach("M11", place, message)
+            node = body.control_ret[output]
+            if node not in scope.ops:
+                words = f"its control output '{clipped(output)}' is the node '{clipped(node)}'"
+                breaches.add(scope.place, f"{words}, which is not there")
 
-    def _names(self, place: str, kind: str, names: Sequence[str], unique: Collection[str]) -> None:
+    def _unique(self, place: str, kind: str, names: Sequence[str], unique: Collection[str]) -> None:
         """Find names that are empty or used twice."""
         if "" in unique:
-            self._breach("M11", place, f"{names.count('')} of its {kind}s have no name")
+            self.breaches["M11"].add(place, f"{names.count('')} {kind}s without a name")
         if len(unique) < len(names):
             for name, times in Counter(names).items():
                 if times > 1 and name:
-                    self._breach("M11", f"{place}", f"{times} {kind}s have the name '{name}'")
+                    message = f"{times} {kind}s have the name '{clipped(name)}'"
+                    self.breaches["M11"].add(place, message)
 
     def _node(self, place: str, node: NodeDef) -> None:
         name = node.op
-        op = self.ops.get(name) or self._learn(name)
+        op = self.ops.get(name) or self._op(name)
         if not op.known:
             _count(self.unknown_ops, name, place, node)
         if op.attrs is not None and not op.attrs.issuperset(node.attr):
@@ -185,26 +302,32 @@ class _Pass:
         if name == "Const":
             problem = constants.problem(node)
             if problem:
-                self._breach("M2", _at(place, node), f"the Const {problem}")
+                self.breaches["M2"].add(_at(place, node), f"the Const {problem}")
+
+    def _op(self, name: str) -> _Op:
+        if name not in self.ops:
+            self.ops[name] = self._learn(name)
+        return self.ops[name]
 
     def _learn(self, name: str) -> _Op:
-        calls = name in self.functions
-        definition = None if calls else known.op(name)
-        of_library = not calls and known.op_library(name) is not None
-        op = _Op(
-            calls=calls,
-            known=calls or (definition is not None and not of_library),
-            attrs=None,
-            names=definition is None,
+        if name in self.functions:
+            signature = self.functions[name].signature
+            return _Op(known=True, attrs=None, names=True, definition=signature)
+        own = self.own.get(name)
+        definition = known.op(name)
+        if definition is None:
+            return _Op(known=False, attrs=None, names=True, definition=own)
+        attrs = set(known.attrs(name))
+        if own is not None:
+            # The producer may be newer than all that is known here.
+            attrs.update(attr.name for attr in own.attr)
+        return _Op(
+            known=known.op_library(name) is None,
+            attrs=attrs,
+            names=any(attr.type in _FUNCTION_TYPES for attr in definition.attr),
+            # The outputs of the runtime's own ops did change.
+            definition=own or (None if name.startswith("_") else definition),
         )
-        if definition is not None:
-            op.attrs = set(known.attrs(name))
-            if name in self.own:
-                # A producer that is newer than what is known here, or was built with changes.
-                op.attrs.update(attr.name for attr in self.own[name].attr)
-            op.names = any(attr.type in _FUNCTION_TYPES for attr in definition.attr)
-        self.ops[name] = op
-        return op
 
     def _attrs(self, place: str, node: NodeDef, allowed: set[str]) -> None:
         for attr in node.attr:
@@ -218,53 +341,34 @@ class _Pass:
 
     def _named(self, place: str, node: NodeDef) -> None:
         for name in functions_named(node):
-            # The gradient may be that of an op. An empty name stands for no function.
+            # A gradient may be that of an op. An empty name stands for no function.
             primitive = node.op == "SymbolicGradient" and known.op(name) is not None
             if name and name not in self.functions and not primitive:
                 _count(self.missing, name, place, node)
 
-    def _library(self, graph: GraphDef) -> None:
-        """Find functions of one name that differ, and gradients of or by functions that are not there."""
-        seen: dict[str, FunctionDef] = {}
-        for body in graph.library.function:
-            name = body.signature.name
-            if not name:
-                self._breach("M10", self.place, "a function of its library has no name")
-            elif seen.setdefault(name, body) != body:
-                message = f"its library has two different functions '{name}'"
-                self._breach("M10", self.place, message)
-        for gradient in graph.library.gradient:
-            for name in (gradient.function_name, gradient.gradient_func):
-                if name not in self.functions:
-                    message = (
-                        f"its library gives '{gradient.gradient_func}' as the gradient of"
-                        f" '{gradient.function_name}', and '{name}' is not in it"
-                    )
-                    self._breach("M10", self.place, message)
-
-    def _summed_up(self) -> None:
+    def _sum_up(self) -> None:
         for op, uses in self.unknown_ops.items():
-            self._breach("M5", uses.place, f"the op '{op}'{uses} {self._unknown(op)}")
+            message = f"the op '{clipped(op)}'{uses} {self._unknown(op)}"
+            self.breaches["M5"].add(uses.place, message)
         for (op, attr), uses in self.unknown_attrs.items():
-            message = f"no TensorFlow that is known here has an attr '{attr}' of the op '{op}'{uses}"
-            self._breach("M15", uses.place, message)
+            message = (
+                f"no TensorFlow that is known here has an attr '{clipped(attr)}' of {op}{uses}"
+            )
+            self.breaches["M15"].add(uses.place, message)
         for name, uses in self.missing.items():
-            message = f"the function '{name}'{uses} is not in the library"
-            self._breach("M10", uses.place, message)
+            message = f"the function '{clipped(name)}' that it names{uses} is not in the library"
+            self.breaches["M10"].add(uses.place, message)
 
     def _unknown(self, op: str) -> str:
         library = known.op_library(op)
         if library:
-            return f"is in no TensorFlow itself, but in its op library {library}"
+            return f"is not TensorFlow's own; its op library {library} has it"
         if op in self.own:
-            return "is none of TensorFlow's; the producer had it from an op library"
-        return "is none of TensorFlow's, and no function of the model"
-
-    def _breach(self, rule: str, where: str, message: str) -> None:
-        self.breaches[rule].append((where, message))
+            return "is not one of TensorFlow's; its producer had it, likely from an op library"
+        return "is not one of TensorFlow's, and no function of the model"
 
 
-def _count(uses: dict[object, _Uses], key: object, place: str, node: NodeDef) -> None:
+def _count(uses: dict[_Key, _Uses], key: _Key, place: str, node: NodeDef) -> None:
     if key not in uses:
         uses[key] = _Uses(_at(place, node))
     uses[key].times += 1
@@ -272,29 +376,8 @@ def _count(uses: dict[object, _Uses], key: object, place: str, node: NodeDef) ->
 
 def _at(place: str, node: NodeDef) -> str:
     """Return the place of a node in a graph, or in a function that is named already."""
-    return f"{place}{',' if ': function ' in place else ':'} node {node.name}"
+    return f"{place}{',' if ': function ' in place else ':'} node {clipped(node.name)}"
 
 
-def _order(source: str) -> str:
-    return f"its input '{source}' comes after a control input"
-
-
-def _is_port(source: str, nodes: Collection[str]) -> bool:
-    """Whether it is an output of a node of the graph, such as ``x:1``."""
-    node, _, port = source.rpartition(":")
-    return node in nodes and port.isdecimal()
-
-
-def _is_value(source: str, arguments: Collection[str], nodes: Collection[str]) -> bool:
-    """Whether it is an argument, one of a list of them, or an output such as ``x:y:0``.
-
-    It is how ``core/framework/function.cc`` names values in a body.
-    """
-    if source in arguments:
-        return True
-    parts = source.split(":")
-    if len(parts) == _INPUT_PARTS:
-        return parts[0] in nodes and parts[2].isdecimal()
-    return _is_port(source, arguments)
-
-
+def _is_number(text: str) -> bool:
+    return text.isdecimal() and len(text) <= _DIGITS

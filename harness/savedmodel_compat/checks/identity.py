@@ -45,7 +45,7 @@ def _debug_info(subject: Subject) -> Iterator[Finding]:
         return
     try:
         data = parse.read_bytes(files.inside(subject.root, file))
-        schema.parse(schema.ModelDebugInfo, data)
+        schema.parse(schema.GraphDebugInfo, data)
     except DamagedModelError as error:
         yield found(
             "L6", _DEBUG, error.message.removeprefix(f"{subject.root}{os.sep}"), file=_DEBUG

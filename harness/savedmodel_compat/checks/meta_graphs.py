@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from packaging.version import InvalidVersion, Version
 
 from savedmodel_compat.checks import object_graphs
-from savedmodel_compat.checks._many import limited
+from savedmodel_compat.checks._many import clipped, limited
 from savedmodel_compat.checks.findings import Finding, found
 from savedmodel_compat.model.graph import node_of
 from savedmodel_compat.registry import known
@@ -22,6 +25,31 @@ _SERVE = frozenset({"serve"})
 _SCHEMA_VERSION = 1
 _INIT_SIGNATURE = "__saved_model_init_op"
 _INIT_COLLECTIONS = ("saved_model_main_op", "legacy_init_op")
+_SHOWN = 5
+_NO_MATTER = "nothing has to be done: no loader looks at it"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Place:
+    """One MetaGraph, and what finds things in it.
+
+    Args:
+        meta_graph: the MetaGraph.
+        variables: whether a loader finds a ``variables.index``.
+        file: the graph file.
+    """
+
+    meta_graph: MetaGraph
+    variables: bool
+    file: str
+
+    @cached_property
+    def nodes(self) -> frozenset[str]:
+        return frozenset(node.name for node in self.meta_graph.proto.graph_def.node)
+
+    def found(self, rule: str, of: str, message: str, fix: str | None = None) -> Finding:
+        where = f"{_named(self.meta_graph.tags)}{of and ': '}{of}"
+        return found(rule, where, message, file=self.file, fix=fix)
 
 
 def check(subject: Subject) -> Iterator[Finding]:
@@ -29,137 +57,142 @@ def check(subject: Subject) -> Iterator[Finding]:
     saved = subject.saved
     if saved is None:
         return
-    say = partial(found, file=subject.graph_file)
-    yield from _tags(saved, say)
-    yield from _shared_assets(saved, say)
+    file = subject.graph_file
     if saved.schema_version != _SCHEMA_VERSION:
         message = f"saved_model_schema_version is {saved.schema_version}"
-        yield say("M12", subject.graph_file, message)
-    for meta_graph in saved.meta_graphs:
-        place = f"MetaGraph [{', '.join(meta_graph.tags)}]"
-        nodes = {node.name for node in meta_graph.proto.graph_def.node}
-        yield from _init_op(meta_graph, nodes, place, say)
-        yield from _saver(meta_graph, nodes, place, say, variables=_has_variables(subject))
-        yield from _versions(meta_graph, place, say)
-        yield from _producer(meta_graph, place, say)
-        problems = object_graphs.problems(meta_graph.proto, nodes)
-        breaches = (say("M14", f"{place}: {where}", message) for where, message in problems)
-        yield from limited(breaches, "M14", place)
+        yield found("M12", file, message, file=file)
+    yield from _without_serve(saved, file)
+    yield from limited(_same_tags(saved, file), "M9", file, file=file)
+    yield from limited(_shared_assets(saved, file), "M8", file, file=file)
+    variables = subject.checkpoint is not None or subject.checkpoint_damage is not None
+    places = [
+        _Place(meta_graph=meta_graph, variables=variables, file=file)
+        for meta_graph in saved.meta_graphs
+    ]
+    for rule, look in _LOOKS.items():
+        yield from limited(chain.from_iterable(map(look, places)), rule, file, file=file)
 
 
-def _tags(saved: SavedModel, say: Callable[..., Finding]) -> Iterator[Finding]:
-    """Yield M1 and M9."""
-    sets = [frozenset(meta_graph.tags) for meta_graph in saved.meta_graphs]
-    if _SERVE not in sets:
-        shown = ", ".join(f"[{', '.join(graph.tags)}]" for graph in saved.meta_graphs[:5])
-        more = " …" if len(sets) > 5 else ""
-        yield say("M1", saved.file.name, f"no MetaGraph has the tags [serve]; there is {shown}{more}")
-    for tags in sorted(set(sets), key=sorted):
-        if sets.count(tags) > 1:
-            words = f"{sets.count(tags)} MetaGraphs have these tags"
-            yield say("M9", f"MetaGraph [{', '.join(sorted(tags))}]", words)
+def _without_serve(saved: SavedModel, file: str) -> Iterator[Finding]:
+    """Yield M1."""
+    if not any(frozenset(meta_graph.tags) == _SERVE for meta_graph in saved.meta_graphs):
+        shown = ", ".join(_named(graph.tags) for graph in saved.meta_graphs[:_SHOWN])
+        more = ", …" if len(saved.meta_graphs) > _SHOWN else ""
+        yield found(
+            "M1", file, f"no MetaGraph has the tags [serve]; it has {shown}{more}", file=file
+        )
 
 
-def _shared_assets(saved: SavedModel, say: Callable[..., Finding]) -> Iterator[Finding]:
-    """Yield M8; within one MetaGraph several tensors may well read one file."""
+def _same_tags(saved: SavedModel, file: str) -> Iterator[Finding]:
+    """Yield M9; the order of the tags does not tell two apart."""
+    counted = Counter(frozenset(meta_graph.tags) for meta_graph in saved.meta_graphs)
+    for tags, times in counted.items():
+        if times > 1:
+            where = _named(sorted(tags))
+            yield found("M9", where, f"{times} MetaGraphs have these tags", file=file)
+
+
+def _shared_assets(saved: SavedModel, file: str) -> Iterator[Finding]:
+    """Yield M8; several tensors of one MetaGraph may well read one file, and M9 tells of its double."""
     first: dict[str, MetaGraph] = {}
-    breaches = []
     for meta_graph in saved.meta_graphs:
         for name in dict.fromkeys(asset.name for asset in meta_graph.assets):
-            if first.setdefault(name, meta_graph) is not meta_graph:
+            other = first.setdefault(name, meta_graph)
+            if frozenset(other.tags) != frozenset(meta_graph.tags):
                 message = (
-                    f"its asset '{name}' is also one of MetaGraph [{', '.join(first[name].tags)}],"
-                    " whose file both read"
+                    f"its asset '{clipped(name)}' is one of {_named(other.tags)} too, and both read"
+                    " the file of that one"
                 )
-                breaches.append(say("M8", f"MetaGraph [{', '.join(meta_graph.tags)}]", message))
-    yield from limited(breaches, "M8", saved.file.name)
+                yield found("M8", _named(meta_graph.tags), message, file=file)
 
 
-def _init_op(
-    meta_graph: MetaGraph, nodes: set[str], place: str, say: Callable[..., Finding]
-) -> Iterator[Finding]:
+def _named(tags: Iterable[str]) -> str:
+    return f"MetaGraph [{clipped(', '.join(tags))}]"
+
+
+def _init_op(place: _Place) -> Iterator[Finding]:
     """Yield M3: the signature hides the collections, and the main op the legacy one."""
-    proto = meta_graph.proto
+    proto = place.meta_graph.proto
     if _INIT_SIGNATURE in proto.signature_def:
-        where = f"{place}: signature '{_INIT_SIGNATURE}'"
+        where = f"signature '{_INIT_SIGNATURE}'"
         if _INIT_SIGNATURE not in proto.signature_def[_INIT_SIGNATURE].outputs:
-            yield say("M3", where, f"it has no output '{_INIT_SIGNATURE}'")
+            yield place.found("M3", where, f"it has no output '{_INIT_SIGNATURE}'")
             return
     else:
         key = next((key for key in _INIT_COLLECTIONS if key in proto.collection_def), None)
         if key is None:
             return
-        where = f"{place}: collection '{key}'"
+        where = f"collection '{key}'"
         count = len(proto.collection_def[key].node_list.value)
         if count != 1:
-            yield say("M3", where, f"it has {count} ops; a loader takes exactly one")
+            yield place.found("M3", where, f"it has {count} ops, and a loader wants exactly one")
             return
-    if node_of(meta_graph.init_op or "") not in nodes:
-        yield say("M3", where, f"the init op '{meta_graph.init_op}' is not in the graph")
+    name = place.meta_graph.init_op or ""
+    if node_of(name) not in place.nodes:
+        yield place.found("M3", where, f"the init op '{clipped(name)}' is not in the graph")
 
 
-def _has_variables(subject: Subject) -> bool:
-    return subject.checkpoint is not None or subject.checkpoint_damage is not None
-
-
-def _saver(
-    meta_graph: MetaGraph,
-    nodes: set[str],
-    place: str,
-    say: Callable[..., Finding],
-    *,
-    variables: bool,
-) -> Iterator[Finding]:
-    """Yield M4; without variables.index no loader restores anything."""
-    saver = meta_graph.saver
+def _saver(place: _Place) -> Iterator[Finding]:
+    """Yield M4; without a ``variables.index`` no loader restores anything."""
+    saver = place.meta_graph.saver
     if saver is None:
-        if variables:
-            message = "there are variables, but no saver_def to restore them with"
-            yield say("M4", place, message)
+        if place.variables:
+            yield place.found(
+                "M4", "", "there are variables, but no saver_def to restore them with"
+            )
         return
-    names = {"restore op": saver.restore_op, "file name tensor": saver.filename_tensor}
-    for kind, name in names.items():
-        if not name and not variables:
-            continue
-        if node_of(name) not in nodes:
-            message = f"the {kind} '{name}' is not in the graph" if name else f"it has no {kind}"
-            yield say("M4", f"{place}: saver_def", message)
+    for kind, name in (
+        ("restore op", saver.restore_op),
+        ("file name tensor", saver.filename_tensor),
+    ):
+        if name and node_of(name) not in place.nodes:
+            message = f"the {kind} '{clipped(name)}' is not in the graph"
+            yield place.found("M4", "saver_def", message)
+        elif not name and place.variables:
+            yield place.found("M4", "saver_def", f"there are variables, but no {kind}")
 
 
-def _versions(
-    meta_graph: MetaGraph, place: str, say: Callable[..., Finding]
-) -> Iterator[Finding]:
+def _versions(place: _Place) -> Iterator[Finding]:
     """Yield M6."""
-    producer = meta_graph.producer
-    if meta_graph.min_consumer > producer:
-        yield say(
-            "M6",
-            f"{place}: versions",
-            f"the graph is of version {producer}, but asks for a reader of {meta_graph.min_consumer}"
-            " or later",
-        )
-    if producer in meta_graph.bad_consumers:
+    producer, least = place.meta_graph.producer, place.meta_graph.min_consumer
+    if least > producer:
+        message = f"the graph is of version {producer}, and wants a reader of {least} or later"
+        yield place.found("M6", "versions", message)
+    if producer in place.meta_graph.bad_consumers:
         message = f"the graph is of version {producer}, and bad_consumers forbids that very version"
-        yield say("M6", f"{place}: versions", message)
+        yield place.found("M6", "versions", message)
 
 
-def _producer(
-    meta_graph: MetaGraph, place: str, say: Callable[..., Finding]
-) -> Iterator[Finding]:
+def _producer(place: _Place) -> Iterator[Finding]:
     """Yield M13; a patch release is no news."""
-    text = meta_graph.tensorflow_version
+    text = place.meta_graph.tensorflow_version
     if not text:
-        yield say("M13", place, "its tensorflow_version is empty", fix=_NO_VERSION)
+        yield place.found("M13", "", "its tensorflow_version is empty", _NO_MATTER)
         return
     try:
         version = Version(text)
     except InvalidVersion:
-        yield say("M13", place, f"its tensorflow_version '{text}' is no version", fix=_NO_VERSION)
+        message = f"its tensorflow_version '{clipped(text)}' is no version"
+        yield place.found("M13", "", message, _NO_MATTER)
         return
     newest = known.releases()[-1]
     if version.release[:2] > Version(newest).release[:2]:
-        message = f"its producer is TensorFlow {text}; the newest that is known here is {newest}"
-        yield say("M13", place, message)
+        message = (
+            f"its producer is TensorFlow {clipped(text)}; the newest that is known here is {newest}"
+        )
+        yield place.found("M13", "", message)
 
 
-_NO_VERSION = "nothing has to be done: no loader looks at it; an export with TensorFlow's own API says it"
+def _objects(place: _Place) -> Iterator[Finding]:
+    """Yield M14."""
+    for where, message in object_graphs.problems(place.meta_graph.proto, place.nodes):
+        yield place.found("M14", where, message)
+
+
+_LOOKS = {
+    "M3": _init_op,
+    "M4": _saver,
+    "M6": _versions,
+    "M13": _producer,
+    "M14": _objects,
+}

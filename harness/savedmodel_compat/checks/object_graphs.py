@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
+
+from savedmodel_compat.checks._many import clipped
 
 if TYPE_CHECKING:
     from savedmodel_compat.model.schema import MetaGraphDef, SavedObject, SavedObjectGraph
@@ -11,7 +13,7 @@ if TYPE_CHECKING:
 Problem = tuple[str, str]
 
 
-def problems(proto: MetaGraphDef, nodes: set[str]) -> Iterator[Problem]:
+def problems(proto: MetaGraphDef, nodes: Collection[str]) -> Iterator[Problem]:
     """Yield what is wrong with the object graph of a MetaGraph, as place and message.
 
     Args:
@@ -33,9 +35,9 @@ def problems(proto: MetaGraphDef, nodes: set[str]) -> Iterator[Problem]:
             yield where, message
 
 
-def _functions(graph: SavedObjectGraph, library: set[str]) -> Iterator[Problem]:
+def _functions(graph: SavedObjectGraph, library: Collection[str]) -> Iterator[Problem]:
     for name in sorted(graph.concrete_functions):
-        where = f"concrete function '{name}'"
+        where = f"concrete function '{clipped(name)}'"
         if name not in library:
             yield where, "it is not in the library of the graph"
         for bound in graph.concrete_functions[name].bound_inputs:
@@ -45,26 +47,32 @@ def _functions(graph: SavedObjectGraph, library: set[str]) -> Iterator[Problem]:
 
 def _references(node: SavedObject, count: int) -> Iterator[str]:
     """Yield the numbers of objects that are not there."""
+    for what, number in _named_by(node):
+        if not 0 <= number < count:
+            yield f"{what} is object {number}; there are {count}"
+
+
+def _named_by(node: SavedObject) -> Iterator[tuple[str, int]]:
+    """Yield the numbers of the objects that an object names, and what they are to it."""
     for child in node.children:
-        if not 0 <= child.node_id < count:
-            yield f"its child '{child.local_name}' is object {child.node_id}; there are {count}"
+        yield f"its child '{clipped(child.local_name)}'", child.node_id
     for slot in node.slot_variables:
-        for number in (slot.original_variable_node_id, slot.slot_variable_node_id):
-            if not 0 <= number < count:
-                yield f"its slot '{slot.slot_name}' is of object {number}; there are {count}"
-    # TensorBoard has these fields since TensorFlow 2.4 and 2.8.
-    saveables = getattr(node, "saveable_objects", {})
-    for name in sorted(saveables):
-        for number in (saveables[name].save_function, saveables[name].restore_function):
-            if not 0 <= number < count:
-                yield f"its saveable '{name}' uses object {number}; there are {count}"
+        yield (
+            f"the variable of its slot '{clipped(slot.slot_name)}'",
+            slot.original_variable_node_id,
+        )
+        yield f"its slot '{clipped(slot.slot_name)}'", slot.slot_variable_node_id
+    for name in sorted(node.saveable_objects):
+        saveable = node.saveable_objects[name]
+        yield f"what saves its '{clipped(name)}'", saveable.save_function
+        yield f"what restores its '{clipped(name)}'", saveable.restore_function
+    # An old TensorBoard does not know the field, which TensorFlow has since 2.6.
     for dependency in getattr(node, "dependencies", ()):
-        if not 0 <= dependency.node_id < count:
-            yield f"it needs object {dependency.node_id}; there are {count}"
+        yield "what it depends on", dependency.node_id
 
 
 def _content(
-    node: SavedObject, graph: SavedObjectGraph, assets: int, nodes: set[str]
+    node: SavedObject, graph: SavedObjectGraph, assets: int, nodes: Collection[str]
 ) -> Iterator[str]:
     """Yield what an object of each kind names and is not there."""
     kind = node.WhichOneof("kind")
@@ -76,13 +84,13 @@ def _content(
         names = []
     for name in names:
         if name not in graph.concrete_functions:
-            yield f"its function '{name}' is none of the concrete functions"
+            yield f"its function '{clipped(name)}' is none of the concrete functions"
     if kind == "asset" and not 0 <= node.asset.asset_file_def_index < assets:
         yield f"it is asset {node.asset.asset_file_def_index}; there are {assets}"
     if kind == "constant" and node.constant.operation not in nodes:
-        yield f"its constant '{node.constant.operation}' is not in the graph"
+        yield f"its constant '{clipped(node.constant.operation)}' is not in the graph"
     if kind == "captured_tensor" and node.captured_tensor.concrete_function not in (
         graph.concrete_functions
     ):
         name = node.captured_tensor.concrete_function
-        yield f"it was captured by '{name}', which is none of the concrete functions"
+        yield f"it was captured by '{clipped(name)}', which is none of the concrete functions"

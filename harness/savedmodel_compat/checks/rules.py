@@ -63,8 +63,8 @@ RULES = (
     ),
     _warning(
         "L2",
-        "Nothing is left of an export that did not end: saved_model.pb is written last, under a temporary name.",
-        "TF python/saved_model/save.py",
+        "Nothing is left of an export or a copy that did not end: each file is written under a temporary name.",
+        f"{NOBODY}; TF python/lib/io/file_io.py and core/util/tensor_bundle/tensor_bundle.cc name them",
         "remove the temporary files; if the model misbehaves, export it again",
     ),
     _error(
@@ -147,8 +147,8 @@ RULES = (
     ),
     _error(
         "L16",
-        "No link leads out of the model, or to nothing.",
-        NOBODY,
+        "No link leads out of the model, to nothing, or to a folder that it is in.",
+        f"{NOBODY}, but for circles: TFS servables/tensorflow/util.cc",
         "copy the model with its links resolved: cp -rL MODEL COPY",
     ),
     _error(
@@ -171,9 +171,15 @@ RULES = (
     ),
     _warning(
         "L20",
-        "A base folder of TensorFlow Serving holds nothing that Serving passes over without a word.",
+        "A base folder of TensorFlow Serving holds no folder that Serving passes over without a word.",
         "TFS sources/storage_path/file_system_storage_path_source.cc",
         "name the folder by a number, or move it away",
+    ),
+    _note(
+        "L21",
+        "Requests over REST can name the model and its version: no : in the base folder's name, no negative number.",
+        "TFS model_servers/http_rest_api_util.cc",
+        "rename it, or give the model another name in Serving's configuration",
     ),
     _warning(
         "M1",
@@ -297,9 +303,9 @@ RULES = (
     ),
     _note(
         "S6",
-        "Names survive REST: none of model or signature has / or :, and an alias that ends in _bytes is base64-encoded.",
-        "TFS model_servers/http_rest_api_util.cc, util/json_tensor.cc",
-        "rename it, or tell the clients",
+        "No string output has an alias that ends in _bytes, which the REST API encodes in base64.",
+        "TFS util/json_tensor.cc",
+        "rename the output if it is text, or tell the clients",
     ),
     _warning(
         "S7",
@@ -318,6 +324,12 @@ RULES = (
         "A signature has outputs.",
         "TFS servables/tensorflow/predict_util.cc",
         "export it with the outputs that are meant",
+    ),
+    _error(
+        "S10",
+        "A signature's inputs are different tensors, and none of them is an output: a C++ session feeds a tensor once and does not fetch it.",
+        "TF core/graph/subgraph.cc",
+        "export again with tf.identity between input and output",
     ),
     _error(
         "V1",
@@ -375,7 +387,7 @@ RULES = (
     ),
     _error(
         "W2",
-        "It holds at most 1000 records, each a PredictionLog of a kind that Serving replays.",
+        "tf_serving_warmup_requests holds at most 1000 records, each a PredictionLog of a kind that Serving replays.",
         "TFS servables/tensorflow/saved_model_warmup.cc, saved_model_warmup_util.cc",
         "log predict, classify, regress or multi-inference requests, at most 1000",
     ),
@@ -384,6 +396,12 @@ RULES = (
         "Every warm-up request is one that a signature of the model takes.",
         "TFS servables/tensorflow/saved_model_warmup.cc, predict_util.cc",
         "record the requests anew against this model",
+    ),
+    _warning(
+        "W4",
+        "Every warm-up record holds one log: of several Serving sees the last, and one without it passes over.",
+        "TFS servables/tensorflow/saved_model_warmup.cc",
+        "write one PredictionLog with one request a record",
     ),
 )
 

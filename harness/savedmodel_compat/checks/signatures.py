@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 
-from savedmodel_compat.checks._many import limited
+from savedmodel_compat.checks._many import clipped, limited
 from savedmodel_compat.checks.dependence import undependent
 from savedmodel_compat.checks.findings import Finding, found
+from savedmodel_compat.checks.requests import (
+    CLASSIFY,
+    DEFAULT_KEY,
+    PREDICT,
+    REGRESS,
+    SERVE,
+    classify_faults,
+    feed_fault,
+    named,
+    regress_faults,
+)
 from savedmodel_compat.checks.subject import Subject
 from savedmodel_compat.checks.types import (
     Absent,
     TensorTypes,
     compatible,
     shape_text,
-    tensor_fault,
 )
-from savedmodel_compat.model import schema
 from savedmodel_compat.model.values import Encoding, MetaGraph, Signature, TensorSpec
-from savedmodel_compat.tensors import dtype_name, shape_from_proto
 
-PREDICT = "tensorflow/serving/predict"
-CLASSIFY = "tensorflow/serving/classify"
-REGRESS = "tensorflow/serving/regress"
-DEFAULT_KEY = "serving_default"
-SERVE = "serve"
 _METHODS = frozenset(
     (PREDICT, CLASSIFY, REGRESS, "tensorflow/supervised/training", "tensorflow/supervised/eval")
 )
-_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,13 +54,22 @@ class _Place:
 
     @property
     def words(self) -> str:
-        return f"MetaGraph [{', '.join(self.meta_graph.tags)}]"
+        return f"MetaGraph [{clipped(', '.join(self.meta_graph.tags))}]"
 
     def found(
-        self, rule: str, message: str, signature: Signature | None = None, of: str = ""
+        self,
+        rule: str,
+        message: str,
+        signature: Signature | None = None,
+        kind: str = "",
+        alias: str = "",
     ) -> Finding:
-        where = self.words if signature is None else f"{self.words}: signature '{signature.key}'"
-        return found(rule, f"{where}{of and ', '}{of}", message, file=self.file)
+        where = self.words
+        if signature is not None:
+            where += f": signature '{clipped(signature.key)}'"
+        if kind:
+            where += f", {kind} '{clipped(alias)}'"
+        return found(rule, where, message, file=self.file)
 
 
 def check(subject: Subject) -> Iterator[Finding]:
@@ -71,46 +82,13 @@ def check(subject: Subject) -> Iterator[Finding]:
         for meta_graph in subject.saved.meta_graphs
     ]
     for rule, look in _LOOKS.items():
-        yield from limited(chain.from_iterable(map(look, places)), rule, file, file=file)
-    if not any(place.signatures for place in places):
-        message = "there is no signature: nothing but Python's tf.saved_model.load can call it"
-        yield found("S7", places[0].words, message, file=file)
+        yield from limited(chain.from_iterable(map(look, places)), rule, file)
+    yield from limited(_without_signatures(places), "S7", file)
 
 
 def ordinary(meta_graph: MetaGraph) -> list[Signature]:
     """Return the signatures that somebody may call, without TensorFlow's own."""
     return [signature for signature in meta_graph.signatures.values() if not signature.is_internal]
-
-
-def classify_faults(signature: Signature) -> Iterator[str]:
-    """Yield what TensorFlow Serving's classifier.cc does not take of a signature, in words."""
-    yield from _input_faults(signature)
-    if not signature.outputs.keys() & {"classes", "scores"}:
-        yield f"its outputs are {named(signature.outputs)}; 'classes' or 'scores' must be there"
-    elif len(signature.outputs) > 2:
-        yield f"it has {len(signature.outputs)} outputs, {named(signature.outputs)}; at most 2 are taken"
-    for alias, dtype in (("classes", "string"), ("scores", "float32")):
-        spec = signature.outputs.get(alias)
-        if spec is None:
-            continue
-        if spec.dtype != dtype:
-            yield f"output '{alias}' is {spec.dtype}, and must be {dtype}"
-        if spec.shape is not None and len(spec.shape) != 2:
-            yield f"output '{alias}' has the shape {shape_text(spec.shape)}, and must be of rank 2"
-
-
-def regress_faults(signature: Signature) -> Iterator[str]:
-    """Yield what TensorFlow Serving's regressor.cc does not take of a signature, in words."""
-    yield from _input_faults(signature)
-    if signature.outputs.keys() != {"outputs"}:
-        yield f"its outputs are {named(signature.outputs)}; it must have 'outputs' and no other"
-    spec = signature.outputs.get("outputs")
-    if spec is None:
-        return
-    if spec.dtype != "float32":
-        yield f"output 'outputs' is {spec.dtype}, and must be float32"
-    if not (compatible(spec.shape, (None,)) or compatible(spec.shape, (None, 1))):
-        yield f"output 'outputs' has the shape {shape_text(spec.shape)}, and must be [n] or [n, 1]"
 
 
 def dense_parts(spec: TensorSpec) -> Iterator[tuple[str, TensorSpec]]:
@@ -123,14 +101,14 @@ def dense_parts(spec: TensorSpec) -> Iterator[tuple[str, TensorSpec]]:
         pending += [(f"{words}{words and '.'}{name}", c) for name, c in part.components.items()]
 
 
-def _input_faults(signature: Signature) -> Iterator[str]:
-    if signature.inputs.keys() != {"inputs"}:
-        yield f"its inputs are {named(signature.inputs)}; it must have 'inputs' and no other"
-    elif signature.inputs["inputs"].dtype != "string":
-        yield (
-            f"input 'inputs' is {signature.inputs['inputs'].dtype}; serialized tf.Examples come, so it"
-            " must be string"
-        )
+def _without_signatures(places: list[_Place]) -> Iterator[Finding]:
+    """S7: MetaGraphs that a server would be asked for, or a whole model, without a signature."""
+    bare = [place for place in places if not place.signatures]
+    for place in bare:
+        if SERVE in place.meta_graph.tags or bare == places:
+            yield place.found(
+                "S7", "there is no signature: only Python's tf.saved_model.load can call the model"
+            )
 
 
 def _tensors(place: _Place) -> Iterator[Finding]:
@@ -139,9 +117,9 @@ def _tensors(place: _Place) -> Iterator[Finding]:
         for kind, specs in (("input", signature.inputs), ("output", signature.outputs)):
             for alias, spec in specs.items():
                 for words, part in dense_parts(spec):
-                    name = f"{words}{words and ': '}tensor '{part.name}'"
+                    name = f"{words}{words and ': '}tensor '{clipped(part.name)}'"
                     for fault in _tensor_faults(part, place.types):
-                        yield place.found("S1", f"{name} {fault}", signature, f"{kind} '{alias}'")
+                        yield place.found("S1", f"{name} {fault}", signature, kind, alias)
 
 
 def _tensor_faults(spec: TensorSpec, types: TensorTypes) -> Iterator[str]:
@@ -151,7 +129,9 @@ def _tensor_faults(spec: TensorSpec, types: TensorTypes) -> Iterator[str]:
         return
     if ":" not in spec.name:
         yield "names a node: Python takes it for the op and fails, only C++ takes its first output"
-    if real.dtype is not None and spec.dtype.removesuffix("_ref") != real.dtype.removesuffix("_ref"):
+    if real.dtype is not None and spec.dtype.removesuffix("_ref") != real.dtype.removesuffix(
+        "_ref"
+    ):
         yield f"is {real.dtype} in the graph, but the signature says {spec.dtype}"
     if not compatible(spec.shape, real.shape):
         yield (
@@ -165,25 +145,9 @@ def _defaults(place: _Place) -> Iterator[Finding]:
     for signature in place.signatures:
         defaults = place.meta_graph.proto.signature_def[signature.key].defaults
         for alias in sorted(defaults):
-            fault = default_fault(defaults[alias], signature.inputs.get(alias))
+            fault = feed_fault(defaults[alias], signature.inputs.get(alias))
             if fault:
-                yield place.found("S2", f"its default {fault}", signature, f"input '{alias}'")
-
-
-def default_fault(tensor: schema.TensorProto, spec: TensorSpec | None) -> str | None:
-    """Return why a tensor cannot be fed to an input, in words after "it"; None if it can."""
-    if spec is None:
-        return "is of an input that the signature has not"
-    fault = tensor_fault(tensor)
-    if fault is not None or spec.encoding is not Encoding.DENSE:
-        return fault
-    dtype = dtype_name(tensor.dtype)
-    if dtype != spec.dtype.removesuffix("_ref"):
-        return f"is {dtype}, but the signature says {spec.dtype}"
-    shape = shape_from_proto(tensor.tensor_shape)
-    if not compatible(shape, spec.shape):
-        return f"has the shape {shape_text(shape)}, but the signature says {shape_text(spec.shape)}"
-    return None
+                yield place.found("S2", f"its default {fault}", signature, "input", alias)
 
 
 def _classify(place: _Place) -> Iterator[Finding]:
@@ -212,7 +176,11 @@ def _methods(place: _Place) -> Iterator[Finding]:
     for signature in signatures:
         method = signature.method_name
         if method not in _METHODS:
-            said = f"its method name is '{method}', which" if method else "it has no method name, which"
+            said = (
+                f"its method name is '{clipped(method)}', which"
+                if method
+                else "it has no method name, which"
+            )
             message = f"{said} servers that check it refuse (--enable_signature_method_name_check)"
             yield place.found("S5", message, signature)
 
@@ -223,7 +191,7 @@ def _aliases(place: _Place) -> Iterator[Finding]:
         for alias, spec in signature.outputs.items():
             if alias.endswith("_bytes") and spec.dtype == "string":
                 message = 'the REST API answers {"b64": …} for it, and plain text for other strings'
-                yield place.found("S6", message, signature, f"output '{alias}'")
+                yield place.found("S6", message, signature, "output", alias)
 
 
 def _dependence(place: _Place) -> Iterator[Finding]:
@@ -237,7 +205,7 @@ def _dependence(place: _Place) -> Iterator[Finding]:
             else "it depends on no input of the signature, and on nothing that changes"
         )
         kind = "input" if found_.is_input else "output"
-        yield place.found("S8", message, found_.signature, f"{kind} '{found_.alias}'")
+        yield place.found("S8", message, found_.signature, kind, found_.alias)
 
 
 def _outputs(place: _Place) -> Iterator[Finding]:
@@ -253,12 +221,12 @@ def _fed_twice(place: _Place) -> Iterator[Finding]:
         inputs = _by_tensor(signature.inputs)
         for tensor, aliases in inputs.items():
             if len(aliases) > 1:
-                message = f"inputs {named(aliases)} are one tensor, '{tensor}', which cannot be fed twice"
+                message = f"inputs {named(aliases)} are one tensor, '{clipped(tensor)}', which cannot be fed twice"
                 yield place.found("S10", message, signature)
         for tensor, aliases in _by_tensor(signature.outputs).items():
             if tensor in inputs:
                 message = (
-                    f"tensor '{tensor}' is input '{inputs[tensor][0]}' and output '{aliases[0]}';"
+                    f"tensor '{clipped(tensor)}' is input '{inputs[tensor][0]}' and output '{aliases[0]}';"
                     " C++ refuses to fetch what is fed"
                 )
                 yield place.found("S10", message, signature)
@@ -271,13 +239,6 @@ def _by_tensor(specs: Mapping[str, TensorSpec]) -> dict[str, list[str]]:
             if part.name:
                 found_.setdefault(part.name.removesuffix(":0"), []).append(alias)
     return found_
-
-
-def named(names: Collection[str]) -> str:
-    """Return names as a list for a message, cut off where it gets long."""
-    shown = ", ".join(f"'{name}'" for name in sorted(names)[:_SHOWN]) or "none"
-    more = len(names) - _SHOWN
-    return f"{shown} and {more} more" if more > 0 else shown
 
 
 _LOOKS: Mapping[str, Callable[[_Place], Iterator[Finding]]] = {

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import math
-import re
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from savedmodel_compat.errors import UnsupportedError
+from savedmodel_compat.checks._many import clipped
+from savedmodel_compat.checks._ports import Outputs, attr_of, outputs_of
 from savedmodel_compat.registry import known
-from savedmodel_compat.tensors import (
-    DType,
-    content_size,
-    dtype_from_enum,
-    dtype_name,
-    shape_from_proto,
-)
+from savedmodel_compat.tensors import shape_from_proto
 
 if TYPE_CHECKING:
     from savedmodel_compat.model import schema
@@ -36,8 +29,7 @@ _PASSING_ON = frozenset(
     ("Identity", "IdentityN", "StopGradient", "PreventGradient", "Snapshot", "CheckNumerics")
 )
 _PORT_DIGITS = 9
-_MOST_DIMENSIONS = 254
-_DIGITS = re.compile(r"\d+")
+_DIMENSIONS_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,54 +54,6 @@ class Absent:
     """
 
     why: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Slot:
-    """One output of an op, which may be several tensors.
-
-    Args:
-        name: as a function's body calls it.
-        count: number of tensors; None if it is not known.
-        dtypes: their types, or one for all; empty if they are not known.
-    """
-
-    name: str
-    count: int | None
-    dtypes: tuple[str | None, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Outputs:
-    """The outputs of one node.
-
-    Args:
-        slots: as far as their numbers are known.
-        starts: the port at which each begins.
-        by_name: the positions of the slots.
-        total: number of ports; None if it is not known.
-    """
-
-    slots: tuple[_Slot, ...]
-    starts: tuple[int, ...]
-    by_name: Mapping[str, int]
-    total: int | None
-
-    def dtype(self, port: int) -> str | None:
-        """Return the type of an output; None if it is not known."""
-        place = bisect_right(self.starts, port) - 1
-        if place < 0:
-            return None
-        dtypes = self.slots[place].dtypes
-        index = port - self.starts[place]
-        if len(dtypes) == 1:
-            return dtypes[0]
-        return dtypes[index] if index < len(dtypes) else None
-
-    def port(self, slot: str, index: int) -> int | None:
-        """Return the port of a tensor of a slot; None if it is not known."""
-        place = self.by_name.get(slot)
-        return None if place is None else self.starts[place] + index
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +84,7 @@ class TensorTypes:
         self._graph = meta_graph.graph_def
         self._bodies: dict[str, Mapping[str, int]] = {}
         self._arguments: dict[str, Mapping[str, int]] = {}
-        self._outputs: dict[tuple[str | None, str], _Outputs | None] = {}
+        self._outputs: dict[tuple[str | None, str], Outputs | None] = {}
         self._hops = _HOPS_IN_ALL
 
     @cached_property
@@ -163,7 +107,7 @@ class TensorTypes:
         if port is None:
             return Absent(why="is not the name of a tensor")
         if name not in self.nodes:
-            return Absent(why=f"is not there: the graph has no node '{name}'")
+            return Absent(why=f"is not there: the graph has no node '{clipped(name)}'")
         node = self._graph.node[self.nodes[name]]
         whole = _Call(nodes=self.nodes)
         outputs = self._outputs_of(whole, node)
@@ -171,12 +115,13 @@ class TensorTypes:
         if outputs is not None:
             if outputs.total is not None and port >= outputs.total:
                 return Absent(
-                    why=f"is not there: node '{name}', op {node.op}, has {_counted(outputs.total)}"
+                    why=f"is not there: node '{clipped(name)}', op {clipped(node.op)}, has"
+                    f" {_counted(outputs.total)}"
                 )
             dtype = outputs.dtype(port)
         return TensorType(dtype=dtype, shape=self._shape(whole, node, port))
 
-    def _outputs_of(self, call: _Call, node: schema.NodeDef) -> _Outputs | None:
+    def _outputs_of(self, call: _Call, node: schema.NodeDef) -> Outputs | None:
         """Return the outputs of a node; None if nobody knows its op."""
         place = (call.function and call.function.signature.name, node.name)
         if place not in self._outputs:
@@ -186,7 +131,7 @@ class TensorTypes:
                 if index is None
                 else self._graph.library.function[index].signature
             )
-            self._outputs[place] = None if definition is None else _outputs(node, definition)
+            self._outputs[place] = None if definition is None else outputs_of(node, definition)
         return self._outputs[place]
 
     def _shape(self, call: _Call, node: schema.NodeDef, port: int) -> Shape | None:
@@ -207,7 +152,7 @@ class TensorTypes:
     def _said_shape(self, node: schema.NodeDef, port: int) -> Shape | None:
         """Return the shape that a node's own attrs give."""
         if node.op == "Const":
-            value = _attr(node, "value", "tensor")
+            value = attr_of(node, "value", "tensor")
             return None if value is None else shape_from_proto(value.tensor.tensor_shape)
         if node.op in ("VarHandleOp", "VariableV2"):
             return () if node.op == "VarHandleOp" else _shape_attr(node)
@@ -244,7 +189,7 @@ class TensorTypes:
     def _called(self, node: schema.NodeDef) -> schema.FunctionDef | None:
         name = node.op
         if name in _CALLS:
-            value = _attr(node, "f", "func")
+            value = attr_of(node, "f", "func")
             name = "" if value is None else value.func.name
         index = self._functions.get(name)
         return None if index is None else self._graph.library.function[index]
@@ -299,7 +244,10 @@ def shape_text(shape: Iterable[int | None] | None) -> str:
     """Return a shape such as ``[?, 28]``; ``[]`` is a scalar."""
     if shape is None:
         return "of unknown rank"
-    return f"[{', '.join('?' if size is None else str(size) for size in shape)}]"
+    sizes = ["?" if size is None else str(size) for size in islice(shape, _DIMENSIONS_SHOWN + 1)]
+    if len(sizes) > _DIMENSIONS_SHOWN:
+        sizes[-1] = "…"
+    return f"[{', '.join(sizes)}]"
 
 
 def _counted(total: int) -> str:
@@ -338,110 +286,6 @@ def _arguments(signature: schema.OpDef) -> dict[str, int]:
     return found
 
 
-def _outputs(node: schema.NodeDef, definition: schema.OpDef) -> _Outputs:
-    slots, starts = [], []
-    total: int | None = 0
-    for slot in _slots(node, definition):
-        slots.append(slot)
-        starts.append(total or 0)
-        total = None if slot.count is None else (total or 0) + slot.count
-        if total is None:
-            break
-    return _Outputs(
-        slots=tuple(slots),
-        starts=tuple(starts),
-        by_name={slot.name: place for place, slot in enumerate(slots)},
-        total=total,
-    )
-
-
-def _slots(node: schema.NodeDef, definition: schema.OpDef) -> Iterator[_Slot]:
-    """Yield the outputs of a node as its op defines them (``core/framework/op_def.proto``)."""
-    for arg in definition.output_arg:
-        count: int | None = 1
-        dtypes: tuple[str | None, ...] = (None,)
-        if arg.type_list_attr:
-            value = _value(node, definition, arg.type_list_attr, "list")
-            dtypes = () if value is None else tuple(map(_dtype, value.list.type))
-            count = None if value is None else len(dtypes)
-        elif arg.type_attr:
-            value = _value(node, definition, arg.type_attr, "type")
-            dtypes = (None,) if value is None else (_dtype(value.type),)
-        else:
-            dtypes = (_dtype(arg.type),)
-        if arg.number_attr:
-            value = _value(node, definition, arg.number_attr, "i")
-            count = None if value is None else max(value.i, 0)
-        if count is None:
-            dtypes = ()
-        if arg.is_ref:
-            dtypes = tuple(name and f"{name.removesuffix('_ref')}_ref" for name in dtypes)
-        yield _Slot(name=arg.name, count=count, dtypes=dtypes)
-
-
-def _value(
-    node: schema.NodeDef, definition: schema.OpDef, name: str, kind: str
-) -> schema.AttrValue | None:
-    """Return an attr's value, or its default, if it is of the kind that the op says."""
-    if name in node.attr:
-        return _attr(node, name, kind)
-    for attr in definition.attr:
-        if attr.name == name and attr.default_value.WhichOneof("value") == kind:
-            return attr.default_value
-    return None
-
-
-def _attr(node: schema.NodeDef, name: str, kind: str) -> schema.AttrValue | None:
-    """Return the value of a node's own attr, if it is of that kind."""
-    # Looking up a missing key would add it to the message.
-    if name not in node.attr or node.attr[name].WhichOneof("value") != kind:
-        return None
-    return node.attr[name]
-
-
-def _dtype(number: int) -> str | None:
-    return dtype_name(number) if number else None
-
-
 def _shape_attr(node: schema.NodeDef) -> Shape | None:
-    value = _attr(node, "shape", "shape")
+    value = attr_of(node, "shape", "shape")
     return None if value is None else shape_from_proto(value.shape)
-
-
-def tensor_fault(tensor: schema.TensorProto) -> str | None:
-    """Return why no TensorFlow makes a tensor of a TensorProto, in words after "it"; None if it does.
-
-    That is what ``Tensor::FromProto`` in ``core/framework/tensor.cc`` refuses. Nothing is allocated:
-    a small message can ask for a huge tensor.
-    """
-    try:
-        dtype = dtype_from_enum(tensor.dtype)
-    except UnsupportedError:
-        return f"has the type {dtype_name(tensor.dtype)}, which is none"
-    shape = tensor.tensor_shape
-    if len(shape.dim) > _MOST_DIMENSIONS:
-        return f"has {len(shape.dim)} dimensions; TensorFlow has at most {_MOST_DIMENSIONS}"
-    sizes = [int(dim.size) for dim in shape.dim]
-    if shape.unknown_rank or min(sizes, default=0) < 0:
-        return "has a shape that is not known"
-    count = math.prod(sizes)
-    if count >= 1 << 63:
-        return f"has the shape {shape_text(sizes)}, which has too many values to count"
-    size, width = content_size(tensor), _width(dtype)
-    if size and width and size != count * width:
-        return (
-            f"holds {size} bytes, but {dtype.name} of the shape {shape_text(sizes)} takes"
-            f" {count * width}"
-        )
-    return None
-
-
-def _width(dtype: DType) -> int:
-    """Return the bytes of one value in ``tensor_content``; 0 if they are not known.
-
-    It goes by the name, since numpy takes long to import; what is smaller than a byte takes one.
-    """
-    digits = _DIGITS.search(dtype.array_name or "")
-    if dtype.array_name == "bool":
-        return 1
-    return max(1, int(digits[0]) // 8) if digits else 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from google.protobuf.message import DecodeError
 
@@ -46,7 +46,8 @@ def read_index(file: Path) -> Checkpoint:
         found = None if data.endswith(MAGIC) else damage.recognise(data)
         why = f"it is {found}" if found else error.message
         raise DamagedModelError(
-            f"{file} ({len(data)} bytes) is no index of a checkpoint: {why}", hint=error.hint or _AGAIN
+            f"{file} ({len(data)} bytes) is no index of a checkpoint: {why}",
+            hint=error.hint or _AGAIN,
         ) from error
 
 
@@ -111,7 +112,7 @@ def _header(pairs: Iterator[tuple[bytes, bytes]]) -> schema.BundleHeaderProto:
     key, value = next(pairs, (b"-", b""))
     if key:
         raise DamagedModelError("its first entry is not the header")
-    header = _parsed(schema.BundleHeaderProto, value, "the header")
+    header = _parsed(schema.BundleHeaderProto, value, b"")
     if header.num_shards > 0:
         return header
     # There, the first field of the first entry is a message (``core/util/saved_tensor_slice.proto``).
@@ -127,7 +128,7 @@ def _tensor(
     key: bytes, value: bytes, slices: _Slices, claimed: set[tuple[bytes, Extents]]
 ) -> TensorEntry:
     """Return a tensor, with its slices if it is partitioned: their entries come before it."""
-    proto = _parsed(schema.BundleEntryProto, value, f"the entry of {_text(key)!r}")
+    proto = _parsed(schema.BundleEntryProto, value, key)
     if not proto.slices:
         return _from_proto(key, proto)
     if len(proto.slices) > _ENTRIES_LIMIT:
@@ -149,7 +150,7 @@ def _tensor(
     return _from_proto(key, proto, tuple(parts))
 
 
-def _extent(extent: schema.TensorSliceProto) -> tuple[int, int]:
+def _extent(extent: Any) -> tuple[int, int]:
     """Return start and length; without a length, all of the dimension is meant."""
     return (extent.start, extent.length) if extent.start or extent.length > 0 else (0, -1)
 
@@ -158,11 +159,13 @@ def _slice_key(key: bytes) -> tuple[bytes, Extents]:
     try:
         return slice_of(key)
     except KeyFormError as error:
-        raise DamagedModelError(f"the key {key[:80].hex()} of a slice does not parse: {error}") from error
+        raise DamagedModelError(
+            f"the key {key[:80].hex()} of a slice does not parse: {error}"
+        ) from error
 
 
 def _entry(name: bytes, value: bytes) -> TensorEntry:
-    return _from_proto(name, _parsed(schema.BundleEntryProto, value, f"the entry of a slice of {_text(name)!r}"))
+    return _from_proto(name, _parsed(schema.BundleEntryProto, value, name))
 
 
 def _from_proto(
@@ -183,24 +186,23 @@ def _from_proto(
 def _shape(name: bytes, proto: schema.TensorShapeProto) -> tuple[int, ...]:
     """Return a shape as ``TensorShape::IsValid`` in ``core/framework/tensor_shape.cc`` wants it."""
     shape = tuple([dim.size for dim in proto.dim])
-    if not shape and not proto.unknown_rank:
-        return shape
-    product = 1
-    for size in shape:
-        product *= size
-        if size < 0 or product > _SIZE_LIMIT:
-            break
-    else:
-        if len(shape) <= _RANK_LIMIT and not proto.unknown_rank:
+    if not proto.unknown_rank and len(shape) <= _RANK_LIMIT:
+        product = 1
+        for size in shape:
+            product *= size
+            if size < 0 or product > _SIZE_LIMIT:
+                break
+        else:
             return shape
     shown = "unknown" if proto.unknown_rank else str(list(shape[:8]))
     raise DamagedModelError(f"{_text(name)!r} has a shape that no tensor has, {shown}")
 
 
-def _parsed(message: object, value: bytes, what: str) -> schema.BundleEntryProto:
+def _parsed(message: object, value: bytes, key: bytes) -> schema.BundleEntryProto:
     try:
         return schema.parse(message, value)
     except DecodeError as error:
+        what = f"the entry of {_text(key)!r}" if key else "the header"
         raise DamagedModelError(f"{what} does not parse") from error
 
 

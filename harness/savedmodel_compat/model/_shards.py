@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 import itertools
+import os
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -25,12 +26,14 @@ if TYPE_CHECKING:
     from savedmodel_compat.model._bundle import Checkpoint, TensorEntry
 
 # It stays in the processor's cache between being read and being summed.
-_BUFFER = 512 << 10
-# Below this, a fresh copy costs less than an array.
-_SMALL = 64 << 10
+_WINDOW = 256 << 10
+_TOLD = 1 << 20
 _UINT32_MAX = 2**32 - 1
 _LONGEST_VARINT = 10
 _CRC = 4
+# So many lengths are read before numpy is worth its import.
+_FEW = 1024
+_VARIANTS_LIMIT = 1_000_000
 
 
 class Trouble(enum.Enum):
@@ -39,7 +42,9 @@ class Trouble(enum.Enum):
     MISSING = "missing"  # its shard is not there, or cannot be read
     SHORT = "short"  # its shard ends before it does
     CHECKSUM = "checksum"
-    FORM = "form"  # lengths of its strings or variants do not add up, or it shares bytes with another
+    FORM = (
+        "form"  # lengths of its strings or variants do not add up, or it shares bytes with another
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +148,9 @@ def read_tensor(checkpoint: Checkpoint, name: str, *, limit: int = LIMIT) -> np.
     whole = np.zeros(entry.shape, dtype=kind)
     for part in entry.slices:
         if part.entry is None or part.entry.dtype != entry.dtype:
-            raise DamagedModelError(f"{checkpoint.file}: a slice of {name} is missing, or of another type")
+            raise DamagedModelError(
+                f"{checkpoint.file}: a slice of {name} is missing, or of another type"
+            )
         place = tuple(slice(start, start + length) for start, length in part.extents)
         if whole[place].shape != part.entry.shape:
             raise DamagedModelError(f"{checkpoint.file}: a slice of {name} is not within it")
@@ -154,9 +161,9 @@ def read_tensor(checkpoint: Checkpoint, name: str, *, limit: int = LIMIT) -> np.
 def read_strings(checkpoint: Checkpoint, name: str, *, limit: int = LIMIT) -> list[bytes]:
     """Return the elements of a tensor of strings, in the order of the file; see `read_tensor`."""
     entry = _find(checkpoint, name)
-    if entry.dtype != STRING or entry.slices or entry.size > limit:
+    if entry.dtype != STRING or entry.slices or max(entry.size, 8 * entry.elements) > limit:
         raise UnsupportedError(f"{name} is no tensor of strings of at most {limit} bytes")
-    return _strings(_data(checkpoint, entry), entry, little_endian=checkpoint.little_endian)
+    return _strings(_data(checkpoint, entry), entry)
 
 
 def _find(checkpoint: Checkpoint, name: str) -> TensorEntry:
@@ -192,7 +199,7 @@ def _value(
 
     if entry.dtype == STRING:
         array = np.empty(entry.elements, dtype=object)
-        array[:] = _strings(_data(checkpoint, entry), entry, little_endian=checkpoint.little_endian)
+        array[:] = _strings(_data(checkpoint, entry), entry)
         return array.reshape(entry.shape)
     if entry.size != entry.elements * kind.itemsize or entry.size > limit:
         raise DamagedModelError(
@@ -205,8 +212,8 @@ def _value(
     return words.astype(f"=u{unit}").view(kind).reshape(entry.shape)
 
 
-def _strings(data: bytes, entry: TensorEntry, *, little_endian: bool) -> list[bytes]:
-    del little_endian  # Lengths are stored without an order; only their checksum has one.
+def _strings(data: bytes, entry: TensorEntry) -> list[bytes]:
+    """Return the strings of a tensor whose checksum was verified, and with it the form."""
     if not data:
         return [b""] * entry.elements
     lengths = []
@@ -219,15 +226,173 @@ def _strings(data: bytes, entry: TensorEntry, *, little_endian: bool) -> list[by
 
 
 class _Shard:
-    """One data file under verification."""
+    """One data file, read from its beginning to its end."""
 
     def __init__(
         self, file: BinaryIO, checkpoint: Checkpoint, progress: Callable[[int], None]
     ) -> None:
         self._file = file
+        self._size = os.fstat(file.fileno()).st_size
         self._order = "<" if checkpoint.little_endian else ">"
         self._progress = progress
-        self._told = 0
-        self._ahead = b""
+        self._unreported = 0
+        self._window = b""
+        self._begin = 0
         self._at = 0
-        self._array: Any = None
+
+    def checksum(self, entry: TensorEntry) -> int:
+        """Return the masked checksum of a tensor's bytes, taken as its type wants it.
+
+        Raises:
+            EOFError: the file is too short.
+            _FormError: its lengths do not add up.
+        """
+        if not 0 <= entry.offset <= entry.end <= self._size:
+            raise EOFError(f"it would end at byte {entry.end} of {self._size}")
+        self.seek(entry.offset)
+        if entry.dtype == STRING:
+            return crc.mask(self._sum_of_strings(entry))
+        if entry.dtype == VARIANT:
+            return crc.mask(self._sum_of_variants(entry))
+        return crc.mask(self._sum(0, entry.size))
+
+    def seek(self, offset: int) -> None:
+        """Go to a place, which is mostly where we are."""
+        self._at = offset
+
+    def read(self, size: int) -> bytes:
+        """Return so many bytes."""
+        return b"".join(self._pieces(size))
+
+    def report(self) -> None:
+        """Tell of the bytes that have not been told of."""
+        if self._unreported:
+            self._progress(self._unreported)
+            self._unreported = 0
+
+    def _pieces(self, size: int) -> Iterator[bytes]:
+        """Yield the next so many bytes, mostly as they were read, since cutting them is copying."""
+        while size:
+            start = self._at - self._begin
+            if not 0 <= start < len(self._window):
+                self._file.seek(self._at)
+                self._window = self._file.read(_WINDOW)
+                self._begin, start = self._at, 0
+                if not self._window:
+                    raise EOFError(f"its shard ended at byte {self._at} while it was read")
+            piece = self._window
+            if start or size < len(piece):
+                piece = piece[start : start + size]
+            size -= len(piece)
+            self._at += len(piece)
+            self._unreported += len(piece)
+            if self._unreported >= _TOLD:
+                self.report()
+            yield piece
+
+    def _sum(self, start: int, size: int) -> int:
+        """Return the checksum of what was summed so far and the next so many bytes."""
+        for piece in self._pieces(size):
+            start = crc.extend(start, piece)
+        return start
+
+    def _sum_of_strings(self, entry: TensorEntry) -> int:
+        """Sum the lengths, each as a number of four bytes, their checksum, then all strings."""
+        if not entry.size:
+            return 0
+        if entry.elements + _CRC > entry.size:
+            raise _FormError(f"{entry.elements} strings do not go into {entry.size} bytes")
+        total = checksum = 0
+        missing = entry.elements
+        while missing:
+            start = self._at
+            room = min(_WINDOW, entry.end - start, missing * _LONGEST_VARINT)
+            lengths, used = _decoded(self.read(room), missing)
+            if not used:
+                raise _FormError("the lengths of its strings do not parse")
+            missing -= len(lengths)
+            longest = int(max(lengths))
+            if longest > entry.size:
+                raise _FormError(f"a string of {longest} bytes does not go into {entry.size}")
+            total += int(sum(lengths) if isinstance(lengths, list) else lengths.sum())
+            checksum = crc.extend(checksum, _as_summed(lengths, longest, self._order))
+            self._unreported -= room - used
+            self.seek(start + used)
+        if self._at + _CRC + total != entry.end:
+            raise _FormError(
+                f"its strings end at byte {self._at + _CRC + total}, the tensor at {entry.end}"
+            )
+        stored = self.read(_CRC)
+        self._compare(stored, checksum, "its strings' lengths")
+        return self._sum(crc.extend(checksum, stored), total)
+
+    def _sum_of_variants(self, entry: TensorEntry) -> int:
+        """Sum the length of each, in eight bytes, itself, and the checksum behind it."""
+        if entry.elements > _VARIANTS_LIMIT:
+            raise _FormError(f"{entry.elements} variants are not looked at")
+        checksum = 0
+        for number in range(entry.elements if entry.size else 0):
+            start = self._at
+            head = self.read(min(_LONGEST_VARINT, entry.end - start))
+            lengths, used = _decoded(head, 1)
+            if not used or start + used + lengths[0] + _CRC > entry.end:
+                raise _FormError(f"its element {number} leads beyond its end")
+            self._unreported -= len(head) - used
+            self.seek(start + used)
+            checksum = crc.extend(checksum, struct.pack(f"{self._order}Q", lengths[0]))
+            checksum = self._sum(checksum, int(lengths[0]))
+            stored = self.read(_CRC)
+            self._compare(stored, checksum, f"its element {number}")
+            checksum = crc.extend(checksum, stored)
+        if self._at != entry.end:
+            raise _FormError(f"its elements end at byte {self._at}, the tensor at {entry.end}")
+        return checksum
+
+    def _compare(self, stored: bytes, checksum: int, what: str) -> None:
+        (expected,) = struct.unpack(f"{self._order}I", stored)
+        if expected != crc.mask(checksum):
+            raise _FormError(
+                f"the checksum of {what} is {crc.mask(checksum):08x}, and {expected:08x} is stored"
+            )
+
+
+def _decoded(data: bytes, most: int) -> tuple[list[int] | np.ndarray[Any, Any], int]:
+    """Return the numbers at the beginning of some bytes, and how many bytes they take."""
+    if most > _FEW:
+        return _decoded_array(data, most)
+    numbers: list[int] = []
+    at = 0
+    try:
+        while len(numbers) < most:
+            number, at = wire.varint(data, at)
+            numbers.append(number)
+    except wire.WireError:
+        pass
+    return numbers, at
+
+
+def _decoded_array(data: bytes, most: int) -> tuple[np.ndarray[Any, Any], int]:
+    import numpy as np
+
+    raw = np.frombuffer(data, dtype=np.uint8)
+    last = np.flatnonzero(raw < 0x80)[:most]
+    if not len(last):
+        return np.empty(0, dtype=np.uint64), 0
+    first = np.concatenate(([0], last[:-1] + 1))
+    used = int(last[-1]) + 1
+    widths = last - first + 1
+    if int(widths.max()) > _LONGEST_VARINT:
+        raise _FormError("the lengths of its strings do not parse")
+    shifts = 7 * (np.arange(used) - np.repeat(first, widths))
+    parts = (raw[:used] & 0x7F).astype(np.uint64) << shifts.astype(np.uint64)
+    return np.add.reduceat(parts, first), used
+
+
+def _as_summed(lengths: list[int] | np.ndarray[Any, Any], longest: int, order: str) -> bytes:
+    """Return lengths as they are summed: of four bytes, as they once all were, or of eight."""
+    if isinstance(lengths, list) or longest > _UINT32_MAX:
+        return b"".join(
+            struct.pack(f"{order}{'I' if length <= _UINT32_MAX else 'Q'}", int(length))
+            for length in lengths
+        )
+    return lengths.astype(f"{order}u4").tobytes()

@@ -81,7 +81,9 @@ class TableReader:
     def _footer(self) -> tuple[_Block, _Block]:
         """Return the block of the table's properties, which TensorFlow leaves empty, and that of the blocks."""
         if self._end < 0:
-            raise DamagedModelError(f"it has {len(self._data)} bytes, and its end alone takes {_FOOTER}")
+            raise DamagedModelError(
+                f"it has {len(self._data)} bytes, and its end alone takes {_FOOTER}"
+            )
         footer = self._data[self._end :]
         if not footer.endswith(MAGIC):
             raise DamagedModelError(
@@ -94,9 +96,13 @@ class TableReader:
                 number, at = wire.varint(footer, at)
                 numbers.append(number)
         except wire.WireError as error:
-            raise DamagedModelError("the places of its indices, at its end, do not parse") from error
+            raise DamagedModelError(
+                "the places of its indices, at its end, do not parse"
+            ) from error
         if at > _FOOTER - len(MAGIC) or footer[at : -len(MAGIC)].strip(b"\0"):
-            raise DamagedModelError("there is something between the places of its indices and its end")
+            raise DamagedModelError(
+                "there is something between the places of its indices and its end"
+            )
         return (
             _Block(kind="the block of properties", offset=numbers[0], size=numbers[1]),
             _Block(kind="the index of blocks", offset=numbers[2], size=numbers[3]),
@@ -123,7 +129,9 @@ class TableReader:
     def _counted(self, data: bytes, block: _Block) -> bytes:
         self._taken += len(data)
         if self._taken > _LIMIT:
-            raise block.damaged(f"brings its keys and values above {_LIMIT} bytes, which is not looked at")
+            raise block.damaged(
+                f"brings its keys and values above {_LIMIT} bytes, which is not looked at"
+            )
         return data
 
     def _pairs(self, block: _Block) -> Iterator[tuple[bytes, bytes]]:
@@ -145,7 +153,9 @@ class TableReader:
                     raise block.damaged(f"begins anew at its byte {start}, where a key goes on")
             following = before[:shared] + data[at : at + own]
             if key is not None and following <= key:
-                raise block.damaged(f"holds a key at its byte {start} that is not greater than that before")
+                raise block.damaged(
+                    f"holds a key at its byte {start} that is not greater than that before"
+                )
             key = following
             at += own + length
             self._taken += shared
@@ -161,7 +171,7 @@ def _restarts(data: bytes, block: _Block) -> tuple[int, ...]:
         raise block.damaged(f"has only {len(data)} bytes")
     (count,) = struct.unpack_from("<I", data, len(data) - 4)
     start = len(data) - 4 * (count + 1)
-    if not 0 < count or start < 0:
+    if count < 1 or start < 0:
         raise block.damaged(f"counts {count} places to begin a search, in {len(data)} bytes")
     return struct.unpack_from(f"<{count}I", data, start)
 

@@ -68,7 +68,9 @@ class _Walk:
     def __post_init__(self) -> None:
         self.view = memoryview(self.data)
 
-    def message(self, start: int, end: int, plan: _Plan, depth: int) -> list[_Part] | None:
+    def message(  # noqa: C901 - one loop, which calls cost dearly
+        self, start: int, end: int, plan: _Plan, depth: int
+    ) -> list[_Part] | None:
         """Return a message in parts, put in order; None if it is so already."""
         if not depth:
             raise wire.WireError(f"the message at byte {start} is nested too deeply")

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import warnings
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import numpy as np
 
 _DELTA = 0xA282EAD8
 _BITS = 0xFFFFFFFF
 
 
-def extend(crc: int, data: bytes | np.ndarray[Any, Any]) -> int:
+def extend(crc: int, data: bytes) -> int:
     """Return the checksum of what was summed so far and of these bytes behind it.
 
     Args:
         crc: of what was summed so far; 0 of nothing.
-        data: bytes, or an array of ``uint8``, which is not copied.
+        data: the bytes.
     """
     return _implementation()(crc, data)
 
@@ -42,13 +40,10 @@ def unmask(stored: int) -> int:
 
 
 @cache
-def _implementation() -> Callable[[int, Any], int]:
+def _implementation() -> Callable[[int, bytes], int]:
     with warnings.catch_warnings():
         # Without its extension in C it is slower, and no less right.
         warnings.simplefilter("ignore", RuntimeWarning)
         import google_crc32c
-    extend_: Callable[[int, Any], int] = google_crc32c.extend
-    if google_crc32c.implementation == "c":
-        return extend_
-    # What is written in Python would walk over an array number by number.
-    return lambda crc, data: extend_(crc, bytes(data))
+    extend_: Callable[[int, bytes], int] = google_crc32c.extend
+    return extend_

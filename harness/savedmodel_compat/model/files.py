@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,9 @@ from savedmodel_compat.errors import NotASavedModelError
 from savedmodel_compat.model.values import ModelFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+_BLOCK = 1 << 20
 KNOWN_FOLDERS = ("assets", "assets.extra", "debug", "variables")
 
 
@@ -61,6 +63,43 @@ def list_files(root: Path) -> tuple[ModelFile, ...]:
     return tuple(sorted(found, key=lambda file: file.name))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileDigest:
+    """A file of a model and what it holds.
+
+    Args:
+        name: relative to the model, with slashes.
+        size: in bytes; of a link that is not followed, that of its text.
+        sha256: of the content, in hex; None for a link that is not followed.
+        target: the text of a link that leads out of the model, to a folder or to nothing; None for a
+            file, and for a link to a file of the model, which counts as that file.
+    """
+
+    name: str
+    size: int
+    sha256: str | None
+    target: str | None = None
+
+
+def manifest(path: Path | str) -> tuple[FileDigest, ...]:
+    """Return every file of a model with its SHA-256, by name.
+
+    Args:
+        path: the model's folder.
+
+    Raises:
+        NotASavedModelError: it is no folder, or a file in it cannot be read.
+    """
+    root = Path(path)
+    if not root.is_dir():
+        raise NotASavedModelError(f"{root} is not a folder")
+    try:
+        found = [_file_digest(root, file) for file in _walk(root)]
+    except OSError as error:
+        raise _unreadable(error) from error
+    return tuple(sorted(found, key=lambda file: file.name))
+
+
 def digest(path: Path | str) -> str:
     """Return the SHA-256, in hex, of all files of a model, by relative name and content.
 
@@ -73,15 +112,13 @@ def digest(path: Path | str) -> str:
     Raises:
         NotASavedModelError: it is no folder, or a file in it cannot be read.
     """
-    root = Path(path)
-    if not root.is_dir():
-        raise NotASavedModelError(f"{root} is not a folder")
+    return digest_of(manifest(path))
+
+
+def digest_of(files: Iterable[FileDigest]) -> str:
+    """Return the `digest` of a model whose `manifest` is at hand."""
     total = hashlib.sha256()
-    try:
-        lines = sorted(_digest_line(root, file) for file in _walk(root))
-    except OSError as error:
-        raise _unreadable(error) from error
-    for line in lines:
+    for line in sorted(map(_digest_line, files)):
         total.update(line)
     return total.hexdigest()
 
@@ -102,11 +139,11 @@ def _walk(root: Path) -> Iterator[Path]:
         yield from (path for name in names if (path := here / name).is_symlink() or path.is_file())
 
 
-def _digest_line(root: Path, path: Path) -> bytes:
-    name = os.fsencode(path.relative_to(root).as_posix())
-    if path.is_symlink() and not _leads_inside(root, path):
-        return b"link\0" + name + b"\0" + os.fsencode(path.readlink()) + b"\0"
-    return b"file\0" + name + b"\0" + _file_digest(path) + b"\0"
+def _digest_line(file: FileDigest) -> bytes:
+    name = os.fsencode(file.name)
+    if file.sha256 is None:
+        return b"link\0" + name + b"\0" + os.fsencode(file.target or "") + b"\0"
+    return b"file\0" + name + b"\0" + bytes.fromhex(file.sha256) + b"\0"
 
 
 def _leads_inside(root: Path, link: Path) -> bool:
@@ -114,9 +151,15 @@ def _leads_inside(root: Path, link: Path) -> bool:
     return target.is_file() and target.is_relative_to(root.resolve())
 
 
-def _file_digest(path: Path) -> bytes:
+def _file_digest(root: Path, path: Path) -> FileDigest:
+    name = path.relative_to(root).as_posix()
+    if path.is_symlink() and not _leads_inside(root, path):
+        target = str(path.readlink())
+        return FileDigest(name=name, size=len(os.fsencode(target)), sha256=None, target=target)
     content = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
+    size = 0
+    with path.open("rb", buffering=0) as file:
+        while block := file.read(_BLOCK):
             content.update(block)
-    return content.digest()
+            size += len(block)
+    return FileDigest(name=name, size=size, sha256=content.hexdigest())

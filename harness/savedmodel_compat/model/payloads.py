@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 SMALLEST_FILE = 4 << 20
 LONG = 64 << 10
 # One field is looked at for so many bytes of the file; beyond that, the rest is read whole.
-_BYTES_PER_FIELD = 2048
-_WINDOW = 64 << 10
+BYTES_PER_FIELD = 2048
+_WINDOW = 16 << 10
 _LONGEST_HEADER = 20
 
 Range = tuple[int, int]
@@ -57,13 +57,11 @@ def _levels() -> _Level:
 _MODEL = _levels()
 
 
-def shortened(file: Path, *, smallest: int = SMALLEST_FILE, long: int = LONG) -> bytes | None:
+def shortened(file: Path) -> bytes | None:
     """Return a SavedModel's bytes with a mark for each long ``tensor_content`` of a node.
 
     Args:
         file: a ``saved_model.pb``.
-        smallest: size from which on a file is walked at all.
-        long: size above which a content is left out.
 
     Returns:
         A message that parses if and only if the file does; None if nothing was left out, or the
@@ -74,9 +72,9 @@ def shortened(file: Path, *, smallest: int = SMALLEST_FILE, long: int = LONG) ->
     """
     with file.open("rb", buffering=0) as opened:
         size = os.fstat(opened.fileno()).st_size
-        if size < smallest:
+        if size < SMALLEST_FILE:
             return None
-        walk = _Walk(descriptor=opened.fileno(), size=size, long=long)
+        walk = _Walk(descriptor=opened.fileno(), size=size)
         try:
             parts = walk.message(0, size, _MODEL)
             return None if parts is None else b"".join(map(walk.bytes_of, parts))
@@ -90,13 +88,12 @@ class _Walk:
 
     descriptor: int
     size: int
-    long: int
     budget: int = field(init=False)
     window: bytes = b""
     begin: int = 0
 
     def __post_init__(self) -> None:
-        self.budget = self.size // _BYTES_PER_FIELD
+        self.budget = self.size // BYTES_PER_FIELD
 
     def message(self, start: int, end: int, level: _Level) -> list[Range | bytes] | None:
         """Return what is kept of a message: ranges of the file, and bytes; None if all of it."""
@@ -110,9 +107,7 @@ class _Walk:
                 raise wire.WireError(f"the field at byte {at} ends beyond its message")
             if tag in level.inner:
                 seen += 1
-                short = (
-                    self._short(body, stop, level.inner[tag]) if stop - body > self.long else None
-                )
+                short = self._short(body, stop, level.inner[tag]) if stop - body > LONG else None
                 if short is not None:
                     parts += [(kept, at), *_with_header(tag, short, level.inner[tag])]
                     kept = stop

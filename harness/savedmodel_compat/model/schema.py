@@ -17,7 +17,7 @@ from tensorboard.compat.proto import meta_graph_pb2
 from savedmodel_compat.tensors import DTYPES, OMITTED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Container, Iterable, Iterator
 
 _TENSORBOARD = ".tensorboard."
 _PACKAGE = "tensorflow"
@@ -37,35 +37,37 @@ _ADDED = {
         (6, "version", "VersionDef"),
         (7, "uuid", "string"),
     ),
-    # tensorflow/core/framework/graph_debug_info.proto, under a name that a newer TensorBoard has not
-    # taken, and with texts that need not be UTF-8.
-    "ModelDebugInfo": (
-        (1, "files", "bytes*"),
-        (2, "traces", "ModelDebugInfo.TracesEntry*"),
-        (4, "frames_by_id", "ModelDebugInfo.FramesByIdEntry*"),
-        (5, "name_to_trace_id", "ModelDebugInfo.NameToTraceIdEntry*"),
-        (6, "traces_by_id", "ModelDebugInfo.TracesByIdEntry*"),
+    # tensorflow/core/framework/graph_debug_info.proto; a newer TensorBoard has it
+    "GraphDebugInfo": (
+        (1, "files", "string*"),
+        (2, "traces", "GraphDebugInfo.TracesEntry*"),
+        (4, "frames_by_id", "GraphDebugInfo.FramesByIdEntry*"),
+        (5, "name_to_trace_id", "GraphDebugInfo.NameToTraceIdEntry*"),
+        (6, "traces_by_id", "GraphDebugInfo.TracesByIdEntry*"),
     ),
-    "ModelDebugInfo.FileLineCol": (
+    "GraphDebugInfo.FileLineCol": (
         (1, "file_index", "int32"),
         (2, "line", "int32"),
         (3, "col", "int32"),
-        (4, "func", "bytes"),
-        (5, "code", "bytes"),
+        (4, "func", "string"),
+        (5, "code", "string"),
     ),
-    "ModelDebugInfo.StackTrace": (
-        (1, "file_line_cols", "ModelDebugInfo.FileLineCol*"),
+    "GraphDebugInfo.StackTrace": (
+        (1, "file_line_cols", "GraphDebugInfo.FileLineCol*"),
         (2, "frame_id", "fixed64*"),
     ),
-    "ModelDebugInfo.TracesEntry": ((1, "key", "bytes"), (2, "value", "ModelDebugInfo.StackTrace")),
-    "ModelDebugInfo.FramesByIdEntry": (
-        (1, "key", "fixed64"),
-        (2, "value", "ModelDebugInfo.FileLineCol"),
+    "GraphDebugInfo.TracesEntry": (
+        (1, "key", "string"),
+        (2, "value", "GraphDebugInfo.StackTrace"),
     ),
-    "ModelDebugInfo.NameToTraceIdEntry": ((1, "key", "bytes"), (2, "value", "fixed64")),
-    "ModelDebugInfo.TracesByIdEntry": (
+    "GraphDebugInfo.FramesByIdEntry": (
         (1, "key", "fixed64"),
-        (2, "value", "ModelDebugInfo.StackTrace"),
+        (2, "value", "GraphDebugInfo.FileLineCol"),
+    ),
+    "GraphDebugInfo.NameToTraceIdEntry": ((1, "key", "string"), (2, "value", "fixed64")),
+    "GraphDebugInfo.TracesByIdEntry": (
+        (1, "key", "fixed64"),
+        (2, "value", "GraphDebugInfo.StackTrace"),
     ),
     # tensorflow/core/protobuf/tensor_bundle.proto; enums are read as numbers
     "BundleHeaderProto": (
@@ -96,7 +98,43 @@ _ADDED = {
     ),
     "KernelDef.AttrConstraint": ((1, "name", "string"), (2, "allowed_values", "AttrValue")),
     "KernelList": ((1, "kernel", "KernelDef*"),),
+    # tensorflow_serving/apis/prediction_log.proto and what it imports. The kinds of log are no oneof
+    # here, so that a record with several shows all.
+    "PredictionLog": (
+        (2, "classify_log", "ClassifyLog"),
+        (3, "regress_log", "RegressLog"),
+        (4, "multi_inference_log", "MultiInferenceLog"),
+        (5, "session_run_log", "SessionRunLog"),
+        (6, "predict_log", "PredictLog"),
+        (7, "predict_streamed_log", "PredictStreamedLog"),
+    ),
+    "ClassifyLog": ((1, "request", "ClassificationRequest"),),
+    "RegressLog": ((1, "request", "RegressionRequest"),),
+    "MultiInferenceLog": ((1, "request", "MultiInferenceRequest"),),
+    "SessionRunLog": (),
+    "PredictLog": ((1, "request", "PredictRequest"),),
+    "PredictStreamedLog": ((1, "request", "PredictRequest*"),),
+    "PredictRequest": (
+        (1, "model_spec", "ModelSpec"),
+        (2, "inputs", "PredictRequest.InputsEntry*"),
+        (3, "output_filter", "string*"),
+    ),
+    "PredictRequest.InputsEntry": ((1, "key", "string"), (2, "value", "TensorProto")),
+    "ModelSpec": ((1, "name", "string"), (3, "signature_name", "string")),
+    "ClassificationRequest": ((1, "model_spec", "ModelSpec"), (2, "input", "ServingInput")),
+    "RegressionRequest": ((1, "model_spec", "ModelSpec"), (2, "input", "ServingInput")),
+    "MultiInferenceRequest": ((1, "tasks", "InferenceTask*"), (2, "input", "ServingInput")),
+    "InferenceTask": ((1, "model_spec", "ModelSpec"), (2, "method_name", "string")),
+    # Input in tensorflow_serving/apis/input.proto; the examples stay serialized, as Serving keeps them.
+    "ServingInput": (
+        (1, "example_list", "ServingExamples"),
+        (2, "example_list_with_context", "ServingExamples"),
+    ),
+    "ServingExamples": ((1, "examples", "bytes*"), (2, "context", "bytes")),
 }
+
+# Their entries are those of maps; the others are read as they stand in the file.
+_WITH_MAPS = frozenset(("GraphDebugInfo", "PredictRequest"))
 
 
 def _copied_files() -> Iterator[Any]:
@@ -173,7 +211,7 @@ def _add_field(message: Any, number: int, name: str, kind: str) -> None:
         field.type = getattr(_Field, f"TYPE_{kind.upper()}")
 
 
-def _added_file(dependencies: Iterable[str]) -> Any:
+def _added_file(dependencies: Iterable[str], present: Container[str]) -> Any:
     file = descriptor_pb2.FileDescriptorProto(
         name="savedmodel_compat/saved_model.proto",
         package=_PACKAGE,
@@ -182,10 +220,13 @@ def _added_file(dependencies: Iterable[str]) -> Any:
     )
     for name, fields in _ADDED.items():
         outer, _, inner = name.partition(".")
+        if outer in present:
+            continue
         if inner:
             message = next(m for m in file.message_type if m.name == outer).nested_type.add(
                 name=inner
             )
+            message.options.map_entry = outer in _WITH_MAPS and inner.endswith("Entry")
         else:
             message = file.message_type.add(name=name)
         for number, field, kind in fields:
@@ -195,11 +236,13 @@ def _added_file(dependencies: Iterable[str]) -> Any:
 
 def _fill_pool() -> Any:
     pool = descriptor_pool.DescriptorPool()
-    names = []
+    names: list[str] = []
+    present: set[str] = set()
     for file in _copied_files():
         pool.AddSerializedFile(file.SerializeToString())
         names.append(file.name)
-    pool.AddSerializedFile(_added_file(names).SerializeToString())
+        present.update(message.name for message in file.message_type)
+    pool.AddSerializedFile(_added_file(names, present).SerializeToString())
     return pool
 
 
@@ -245,15 +288,16 @@ if TYPE_CHECKING:
     FingerprintDef = Any
     FunctionDef = Any
     FunctionDefLibrary = Any
+    GraphDebugInfo = Any
     GraphDef = Any
     KernelDef = Any
     KernelList = Any
     MetaGraphDef = Any
-    ModelDebugInfo = Any
     NameAttrList = Any
     NodeDef = Any
     OpDef = Any
     OpList = Any
+    PredictionLog = Any
     SavedModel = Any
     SavedObject = Any
     SavedObjectGraph = Any
@@ -274,15 +318,16 @@ else:
     FingerprintDef = _message("FingerprintDef")
     FunctionDef = _message("FunctionDef")
     FunctionDefLibrary = _message("FunctionDefLibrary")
+    GraphDebugInfo = _message("GraphDebugInfo")
     GraphDef = _message("GraphDef")
     KernelDef = _message("KernelDef")
     KernelList = _message("KernelList")
     MetaGraphDef = _message("MetaGraphDef")
-    ModelDebugInfo = _message("ModelDebugInfo")
     NameAttrList = _message("NameAttrList")
     NodeDef = _message("NodeDef")
     OpDef = _message("OpDef")
     OpList = _message("OpList")
+    PredictionLog = _message("PredictionLog")
     SavedModel = _message("SavedModel")
     SavedObject = _message("SavedObject")
     SavedObjectGraph = _message("SavedObjectGraph")

@@ -7,7 +7,7 @@ import os
 import stat
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -15,6 +15,8 @@ ENTRIES = 100_000
 DEPTH = 32
 # As many as Linux follows in one path.
 _LINKS = 40
+# How many links into what was not looked at are resolved; each may cost a fraction of a millisecond.
+_DOUBTFUL = 1000
 
 
 class Kind(enum.Enum):
@@ -66,13 +68,13 @@ class Tree:
         unreadable: names of the folders and files that could not be looked at, sorted; ``.`` is
             the folder itself.
         beyond: in words, which limit was passed; None if none was. What is beyond was not looked at.
-        root: path of the folder, links resolved.
+        roots: path of the folder, links resolved, and as it was named.
     """
 
     entries: Mapping[str, Entry]
     unreadable: tuple[str, ...] = ()
     beyond: str | None = None
-    root: str = ""
+    roots: tuple[str, ...] = ("/",)
 
     def find(self, name: str) -> Entry | None:
         """Return the entry that a path stands for, links followed as far as they stay in the tree.
@@ -89,34 +91,42 @@ class Tree:
 
     def resolve(self, name: str) -> str | None:
         """Return the name of what a path stands for, empty for the root; else as `find`."""
-        here: list[str] = []
+        base = _parts(self.roots[0])
+        here = list(base)
         pending = name.split("/")[::-1]
         links = 0
         while pending:
             part = pending.pop()
-            if part == ".." and here:
-                here.pop()
-            elif part == "..":
-                return None
+            if part == "..":
+                del here[-1:]
             elif part not in ("", "."):
                 here.append(part)
-                entry = self.entries.get("/".join(here))
+                if len(here) <= len(base):
+                    if part != base[len(here) - 1]:
+                        return None
+                    continue
+                entry = self.entries.get("/".join(here[len(base) :]))
                 if entry is None or (pending and entry.kind in (Kind.FILE, Kind.OTHER)):
                     return None
                 if entry.target is not None:
                     links += 1
-                    target = self._below(entry.target)
-                    if links > _LINKS or target is None:
+                    if links > _LINKS:
                         return None
                     here = [] if entry.target.startswith("/") else here[:-1]
-                    pending.extend(target.split("/")[::-1])
-        return "/".join(here)
+                    pending.extend(self._parts_of(entry.target)[::-1])
+        return "/".join(here[len(base) :]) if len(here) >= len(base) else None
 
-    def _below(self, target: str) -> str | None:
-        """Return the text of a link, an absolute one relative to the root; None if it leads out."""
-        if not target.startswith("/"):
-            return target
-        return target[len(self.root) :] if f"{target}/".startswith(f"{self.root}/") else None
+    def _parts_of(self, target: str) -> list[str]:
+        """Return the parts of a link's text, with the root as it was named for what it stands for."""
+        real, *named = self.roots
+        for root in named:
+            if f"{target}/".startswith(f"{root}/"):
+                return _parts(real) + _parts(target[len(root) :])
+        return _parts(target)
+
+
+def _parts(path: str) -> list[str]:
+    return [part for part in path.split("/") if part]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -124,7 +134,6 @@ class _Walk:
     """A walk under way."""
 
     root: str
-    real: str
     most: int
     entries: dict[str, Entry] = field(default_factory=dict)
     unreadable: list[str] = field(default_factory=list)
@@ -141,7 +150,7 @@ def walk(root: Path, *, entries: int = ENTRIES, depth: int = DEPTH) -> Tree:
         entries: the most that are looked at.
         depth: how many folders deep; 1 is the root alone.
     """
-    walked = _Walk(root=os.fspath(root), real=os.path.realpath(root), most=entries)
+    walked = _Walk(root=os.fspath(root), most=entries)
     pending = deque([("", 1)])
     while pending and walked.beyond is None:
         folder, level = pending.popleft()
@@ -150,12 +159,26 @@ def walk(root: Path, *, entries: int = ENTRIES, depth: int = DEPTH) -> Tree:
                 pending.append((entry.name, level + 1))
         if pending and pending[0][1] > depth:
             walked.beyond = f"folders more than {depth} deep, such as {pending[0][0]}"
-    return Tree(
-        entries=MappingProxyType(dict(sorted(walked.entries.items()))),
-        unreadable=tuple(sorted(walked.unreadable)),
-        beyond=walked.beyond,
-        root=walked.real,
+    return _judged(
+        Tree(
+            entries=MappingProxyType(dict(sorted(walked.entries.items()))),
+            unreadable=tuple(sorted(walked.unreadable)),
+            beyond=walked.beyond,
+            roots=(os.path.realpath(root), os.path.abspath(root)),  # noqa: PTH100
+        )
     )
+
+
+def _judged(tree: Tree) -> Tree:
+    """Return the tree with the links told apart, by whether they lead to something in it."""
+    doubtful = _DOUBTFUL if tree.unreadable or tree.beyond is not None else 0
+    judged = dict(tree.entries)
+    for name, entry in tree.entries.items():
+        if entry.target is not None and tree.resolve(name) is None:
+            doubtful -= 1
+            if doubtful < 0 or not _leads_inside(tree.roots, name):
+                judged[name] = replace(entry, inside=False)
+    return replace(tree, entries=MappingProxyType(judged))
 
 
 def _children(walked: _Walk, folder: str) -> Iterator[Entry]:
@@ -189,7 +212,6 @@ def _entry(walked: _Walk, child: os.DirEntry[str], name: str) -> Entry | None:
         size=status.st_size,
         mode=status.st_mode,
         target=target,
-        inside=target is None or _leads_inside(walked.real, child.path),
     )
 
 
@@ -201,11 +223,13 @@ def _kind(mode: int) -> Kind:
     return Kind.LINK if stat.S_ISLNK(mode) else Kind.OTHER
 
 
-def _leads_inside(root: str, link: str) -> bool:
+def _leads_inside(roots: tuple[str, ...], name: str) -> bool:
+    """Whether a link leads to something in the root that was not looked at."""
+    link = f"{roots[0]}/{name}"
     try:
         # The kernel gives up on loops and long chains, which realpath would walk to their end.
         os.stat(link)  # noqa: PTH116
         target = os.path.realpath(link)
     except (OSError, ValueError):
         return False
-    return target == root or target.startswith(root.rstrip("/") + "/")
+    return f"{target}/".startswith(f"{roots[0].rstrip('/')}/")

@@ -11,7 +11,7 @@ import argparse
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -76,7 +76,7 @@ def of_release(runtime: Runtime, cache: Cache) -> Release:
         runtime: of the provider ``wheel``.
         cache: where its wheel is.
     """
-    own = _ops(runtime.ops)
+    own = ops_in(runtime.ops)
     names = {op.name for op in own}
     added: dict[str, list[OpDef]] = {}
     for library, ops in _of_libraries(runtime, cache):
@@ -89,7 +89,7 @@ def of_release(runtime: Runtime, cache: Cache) -> Release:
     )
 
 
-def merge(releases: Iterable[Release]) -> Data:
+def merge(releases: Sequence[Release]) -> Data:
     """Return what all releases know together.
 
     Args:
@@ -137,7 +137,8 @@ def _bare(op: OpDef) -> bytes:
     return bytes(copy.SerializeToString(deterministic=True))
 
 
-def _ops(file: Path) -> tuple[OpDef, ...]:
+def ops_in(file: Path) -> tuple[OpDef, ...]:
+    """Return the ops of a serialized ``OpList``."""
     return tuple(schema.parse(schema.OpList, file.read_bytes()).op)
 
 
@@ -161,7 +162,7 @@ def _of_libraries(runtime: Runtime, cache: Cache) -> Iterator[tuple[str, tuple[O
                 if "already exists" not in str(error).lower():
                     raise
                 continue
-            yield library, _ops(ops)
+            yield library, ops_in(ops)
 
 
 def place(name: str) -> str | None:

@@ -148,7 +148,7 @@ def _variables(report: Report) -> str:
         return "no variables read"
     data = "verified" if report.tensor_data else "not read"
     return (
-        f"{plural(len(checkpoint.tensors), 'tensor')}, {checkpoint.parameters:,} parameters,"
+        f"{plural(len(checkpoint.tensors), 'tensor')}, {plural(checkpoint.parameters, 'parameter')},"
         f" {size_text(checkpoint.data_bytes)} of data {data}"
     )
 
@@ -180,7 +180,7 @@ def _error_text(report: Report) -> str:
 
 def plural(count: int, word: str) -> str:
     """Return a number with its word: ``1 error``, ``2 errors``."""
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"
+    return f"{count} {word}" if count == 1 else f"{count:,} {word}s"
 
 
 def size_text(size: int) -> str:

@@ -9,12 +9,11 @@ from savedmodel_compat.model import graph
 from savedmodel_compat.model.values import Encoding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import numpy as np
 
     from savedmodel_compat.model import (
-        Fingerprint,
         MetaGraph,
         ModelFile,
         ObjectGraph,
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
         Signature,
         TensorSpec,
     )
+    from savedmodel_compat.model.files import FileDigest
+    from savedmodel_compat.model.fingerprint import Hash
 
 SCHEMA = 1
 _FOLDERS = ("variables", "assets", "assets.extra", "debug")
@@ -37,12 +38,20 @@ class _Size:
     ops: tuple[str, ...]
 
 
-def as_json(model: SavedModel, digest: str | None) -> dict[str, Any]:
+def as_json(
+    model: SavedModel,
+    digest: str | None,
+    *,
+    manifest: Sequence[FileDigest] = (),
+    hashes: Sequence[Hash] = (),
+) -> dict[str, Any]:
     """Return what a model holds, ready for `json.dumps`. Version 1 of it may grow, not change.
 
     Args:
         model: what was read.
-        digest: SHA-256 of its folder, in hex; None leaves it out.
+        digest: SHA-256 of its folder, in hex; None leaves it out, and the manifest with it.
+        manifest: its files, as `files.manifest` gives them.
+        hashes: those of its fingerprint, as `fingerprint.verify` gives them.
     """
     record: dict[str, Any] = {
         "schema": SCHEMA,
@@ -51,21 +60,33 @@ def as_json(model: SavedModel, digest: str | None) -> dict[str, Any]:
         "format": model.format,
         "schema_version": model.schema_version,
         "meta_graphs": [_meta_graph_json(meta_graph) for meta_graph in model.meta_graphs],
-        "fingerprint": _fingerprint_json(model.fingerprint) if model.fingerprint else None,
+        "fingerprint": _fingerprint_json(model, hashes),
         "files": [{"name": file.name, "size": file.size} for file in model.files],
         "notes": list(model.notes),
     }
-    return record if digest is None else {**record, "sha256": digest}
+    if digest is None:
+        return record
+    return {**record, "sha256": digest, "manifest": [_file_json(file) for file in manifest]}
 
 
-def as_text(model: SavedModel, digest: str | None) -> str:
+def as_text(
+    model: SavedModel,
+    digest: str | None,
+    *,
+    manifest: Sequence[FileDigest] = (),
+    hashes: Sequence[Hash] = (),
+) -> str:
     """Return what a model holds, as lines to read; control codes in its names are escaped.
 
     Args:
         model: what was read.
-        digest: SHA-256 of its folder, in hex; None leaves it out.
+        digest: SHA-256 of its folder, in hex; None leaves it out, and the manifest with it.
+        manifest: its files, as `files.manifest` gives them.
+        hashes: those of its fingerprint, as `fingerprint.verify` gives them.
     """
-    lines = [*_model_lines(model, digest)]
+    lines = [*_model_lines(model, digest, hashes)]
+    if digest is not None and manifest:
+        lines += ["", "files", *_manifest_lines(manifest)]
     for meta_graph in model.meta_graphs:
         lines += ["", *_meta_graph_lines(meta_graph)]
     return "\n".join(printable(line) for line in lines)
@@ -155,7 +176,10 @@ def _object_graph_json(objects: ObjectGraph) -> dict[str, Any]:
     }
 
 
-def _fingerprint_json(fingerprint: Fingerprint) -> dict[str, Any]:
+def _fingerprint_json(model: SavedModel, hashes: Sequence[Hash]) -> dict[str, Any] | None:
+    fingerprint = model.fingerprint
+    if fingerprint is None:
+        return None
     # The hashes have 64 bits: as numbers, many readers of JSON would round them.
     return {
         "saved_model_checksum": str(fingerprint.saved_model_checksum),
@@ -165,7 +189,21 @@ def _fingerprint_json(fingerprint: Fingerprint) -> dict[str, Any]:
         "checkpoint_hash": str(fingerprint.checkpoint_hash),
         "producer": fingerprint.producer,
         "uuid": fingerprint.uuid,
+        "verdicts": {taken.name: taken.verdict.value for taken in hashes},
     }
+
+
+def _file_json(file: FileDigest) -> dict[str, Any]:
+    record: dict[str, Any] = {"name": file.name, "size": file.size, "sha256": file.sha256}
+    return record if file.target is None else {**record, "link": file.target}
+
+
+def _manifest_lines(manifest: Sequence[FileDigest]) -> Iterator[str]:
+    """Yield a line a file: SHA-256, size, name; in the place of the first, that it is a link."""
+    width = max(len(str(file.size)) for file in manifest)
+    for file in manifest:
+        leads = "" if file.target is None else f" -> {file.target}, which is not followed"
+        yield f"  {file.sha256 or 'link'.ljust(64)}  {file.size:>{width}}  {file.name}{leads}"
 
 
 def _size(meta_graph: MetaGraph) -> _Size:
@@ -178,7 +216,7 @@ def _size(meta_graph: MetaGraph) -> _Size:
     )
 
 
-def _model_lines(model: SavedModel, digest: str | None) -> Iterator[str]:
+def _model_lines(model: SavedModel, digest: str | None, hashes: Sequence[Hash]) -> Iterator[str]:
     size = next((file.size for file in model.files if file.name == model.file.name), 0)
     yield f"SavedModel {model.path}"
     yield _line("file", f"{model.file.name}, {size} bytes, schema version {model.schema_version}")
@@ -194,6 +232,9 @@ def _model_lines(model: SavedModel, digest: str | None) -> Iterator[str]:
         checksum = f"{model.fingerprint.saved_model_checksum:016x}"
         uuid = f", uuid {model.fingerprint.uuid}" if model.fingerprint.uuid else ""
         yield _line("fingerprint", f"checksum {checksum}{uuid}")
+    for verdict in dict.fromkeys(taken.verdict for taken in hashes):
+        names = ", ".join(taken.name for taken in hashes if taken.verdict is verdict)
+        yield _line("", f"{verdict.value}: {names}")
     for note in model.notes:
         yield _line("note", note)
 

@@ -1,0 +1,465 @@
+"""Tests of `savedmodel_compat.checks.graphs`: one edit to a good model, and the one rule that it breaks."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.checks.breaking import GOOD, MODELS, edit, findings, rules
+
+from savedmodel_compat.checks import graphs, meta_graphs
+from savedmodel_compat.checks.findings import Finding
+from savedmodel_compat.checks.subject import Subject
+from savedmodel_compat.errors import SavedModelCompatError
+from savedmodel_compat.model import read, schema, tree
+from savedmodel_compat.tensors import dtype_from_name
+
+Change = Callable[[schema.SavedModel], object]
+
+LINE = "__inference__line_94"
+
+
+def graph_of(model: schema.SavedModel) -> schema.GraphDef:
+    """The graph of the first MetaGraph."""
+    return model.meta_graphs[0].graph_def
+
+
+def node(model: schema.SavedModel, name: str) -> schema.NodeDef:
+    """A node of the graph."""
+    return next(node for node in graph_of(model).node if node.name == name)
+
+
+def body(model: schema.SavedModel, name: str = LINE) -> schema.FunctionDef:
+    """A function of the library."""
+    library = graph_of(model).library.function
+    return next(function for function in library if function.signature.name == name)
+
+
+def inner(model: schema.SavedModel, name: str, function: str = LINE) -> schema.NodeDef:
+    """A node of a function."""
+    return next(node for node in body(model, function).node_def if node.name == name)
+
+
+def value(model: schema.SavedModel) -> schema.TensorProto:
+    """The value of a float Const of the v1 model; it has three elements in its content."""
+    return node(model, "b/Initializer/initial_value").attr["value"].tensor
+
+
+def looked_at(model: schema.SavedModel, folder: Path) -> list[Finding]:
+    """What the rules of this room say of a message."""
+    folder.mkdir(exist_ok=True)
+    (folder / "saved_model.pb").write_bytes(model.SerializeToString())
+    subject = Subject(
+        root=folder,
+        tree=tree.walk(folder),
+        saved=read(folder),
+        damage=None,
+        checkpoint=None,
+        checkpoint_damage=None,
+    )
+    return [*graphs.check(subject), *meta_graphs.check(subject)]
+
+
+def one(folder: Path, rule: str) -> Finding:
+    """The only finding of a model that is no note, which is of this rule."""
+    [finding] = findings(folder)
+    assert finding.rule == rule
+    assert finding.file == "saved_model.pb"
+    return finding
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_a_good_model_has_no_finding(name: str) -> None:
+    """What TensorFlow wrote breaks no rule."""
+    assert findings(MODELS / name) == []
+
+
+def test_a_graph_that_does_not_parse_is_not_looked_at(builder: Path) -> None:
+    """Without a graph there is nothing to say of nodes."""
+    (builder / "saved_model.pb").write_bytes(b"\xff")
+    assert not {"M2", "M5", "M10", "M11", "M15"} & set(rules(builder))
+
+
+def lose_value(model: schema.SavedModel) -> None:
+    """Rename the attr that holds the value, as in TensorFlow's own damaged model."""
+    const = node(model, "b/Initializer/initial_value")
+    const.attr["_value"].CopyFrom(const.attr["value"])
+    del const.attr["value"]
+
+
+def lose_dtype(model: schema.SavedModel) -> None:
+    """Remove the type that a Const declares."""
+    del node(model, "b/Initializer/initial_value").attr["dtype"]
+
+
+def list_four(model: schema.SavedModel) -> None:
+    """List one value more than the shape has."""
+    value(model).ClearField("tensor_content")
+    value(model).float_val.extend([1, 2, 3, 4])
+
+
+def list_complex(model: schema.SavedModel) -> None:
+    """List a pair of numbers more than the shape has."""
+    value(model).ClearField("tensor_content")
+    value(model).dtype = dtype_from_name("complex64").number
+    node(model, "b/Initializer/initial_value").attr["dtype"].type = value(model).dtype
+    value(model).scomplex_val.extend([1] * 8)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lose_value, "has no value"),
+        (lose_dtype, "has no dtype"),
+        (
+            lambda m: setattr(node(m, "b/Initializer/initial_value").attr["dtype"], "type", 3),
+            "is declared as int32, but its value is float32",
+        ),
+        (
+            lambda m: setattr(node(m, "b/Initializer/initial_value").attr["value"], "i", 3),
+            "has a value that is no tensor",
+        ),
+        (lambda m: setattr(value(m).tensor_shape.dim[0], "size", -1), "negative dimension"),
+        (lambda m: setattr(value(m).tensor_shape, "unknown_rank", True), "unknown rank"),
+        (lambda m: setattr(value(m).tensor_shape.dim[0], "size", 4), "16 bytes, but has 12"),
+        (lambda m: value(m).tensor_shape.dim.add(size=2**62), "too many elements"),
+        (lambda m: [value(m).tensor_shape.dim.add(size=1) for _ in range(255)], "256 dimensions"),
+        (list_four, "has 3 values, but lists 4"),
+        (list_complex, "has 3 values, but lists 4"),
+    ],
+)
+def test_m2_a_broken_constant(builder: Path, change: Change, words: str) -> None:
+    """A Const without its value, or with another one than it declares, is found with its node."""
+    edit(builder, change)
+    finding = one(builder, "M2")
+    assert words in finding.message
+    assert finding.where == "MetaGraph [serve]: node b/Initializer/initial_value"
+
+
+def test_m2_in_a_function(module: Path) -> None:
+    """A Const of a function body is found as well."""
+    edit(module, lambda m: inner(m, "Greater/y", "__inference_predict_54").attr.pop("value"))
+    where = "MetaGraph [serve]: function __inference_predict_54, node Greater/y"
+    assert one(module, "M2").where == where
+
+
+def splat(model: schema.SavedModel) -> None:
+    """Ask for many elements, all of the one that is listed."""
+    value(model).ClearField("tensor_content")
+    value(model).float_val.append(1)
+    value(model).tensor_shape.dim[0].size = 2**40
+
+
+def bind_later(model: schema.SavedModel) -> None:
+    """Leave value and type of a Const to the caller of its function."""
+    const = inner(model, "Greater/y", "__inference_predict_54")
+    const.attr["value"].placeholder = "v"
+    const.attr["dtype"].placeholder = "T"
+
+
+def fill_none(model: schema.SavedModel) -> None:
+    """List nothing, which stands for zeros, or for no element at all."""
+    value(model).ClearField("tensor_content")
+    value(model).tensor_shape.dim[0].size = 0
+
+
+def of_the_future(model: schema.SavedModel) -> None:
+    """Take a type that no release has yet."""
+    value(model).dtype = 77
+    node(model, "b/Initializer/initial_value").attr["dtype"].type = 77
+
+
+@pytest.mark.parametrize(
+    ("model", "change"),
+    [
+        ("builder-1.15.5", splat),
+        ("builder-1.15.5", fill_none),
+        ("builder-1.15.5", of_the_future),
+        ("module-2.21.0", bind_later),
+    ],
+)
+def test_m2_what_may_be(model: str, change: Change, tmp_path: Path) -> None:
+    """A repeated value, none at all, one that is bound later, and a type that is not known are no breach."""
+    proto = schema.parse(schema.SavedModel, (MODELS / model / "saved_model.pb").read_bytes())
+    change(proto)
+    assert [f for f in looked_at(proto, tmp_path / "m") if f.rule == "M2"] == []
+
+
+def test_m5_an_unknown_op(module: Path) -> None:
+    """An op that neither TensorFlow nor the model has is found with the first node and their number."""
+
+    def change(model: schema.SavedModel) -> None:
+        inner(model, "mul").op = "MulV9"
+        inner(model, "mul", "__inference__line_27").op = "MulV9"
+
+    edit(module, change)
+    finding = one(module, "M5")
+    assert finding.where == "MetaGraph [serve]: function __inference__line_27, node mul"
+    assert finding.message.startswith("the op 'MulV9' (2 nodes) is not one of TensorFlow's")
+
+
+def test_m5_an_op_of_an_op_library(builder: Path) -> None:
+    """An op that only tf.contrib has is named with its library: no loader knows it by itself."""
+
+    def change(model: schema.SavedModel) -> None:
+        model.meta_graphs[0].graph_def.node.add(name="bytes", op="BytesInUse")
+
+    edit(builder, change)
+    assert "its op library contrib/memory_stats has it" in one(builder, "M5").message
+
+
+def test_m5_an_op_that_the_producer_had(builder: Path) -> None:
+    """An op that the model's own list has, and TensorFlow has not, was loaded by its producer."""
+
+    def change(model: schema.SavedModel) -> None:
+        graph_of(model).node.add(name="own", op="MyOwn")
+        model.meta_graphs[0].meta_info_def.stripped_op_list.op.add(name="MyOwn")
+
+    edit(builder, change)
+    assert "its producer had it" in one(builder, "M5").message
+
+
+def test_m15_an_unknown_attr(module: Path) -> None:
+    """An attr that no TensorFlow has for that op is found, in a function as in the graph."""
+    edit(module, lambda m: setattr(inner(m, "mul").attr["of_the_future"], "i", 7))
+    finding = one(module, "M15")
+    assert finding.where == f"MetaGraph [serve]: function {LINE}, node mul"
+    assert "'of_the_future' of Mul" in finding.message
+
+
+@pytest.mark.parametrize("attr", ["_of_the_runtime", "initial_num_bins"])
+def test_m15_what_may_be(module: Path, attr: str) -> None:
+    """The runtime's own attrs may stand on any op, and an attr that only older releases had on its own."""
+
+    def change(model: schema.SavedModel) -> None:
+        graph_of(model).node.add(name="x", op="CustomAggregator").attr[attr].i = 7
+
+    edit(module, change)
+    assert "M15" not in rules(module)
+
+
+def test_m15_an_attr_that_the_producer_knew(module: Path) -> None:
+    """An attr that the model's own list of ops has is that of a newer TensorFlow, not a mistake."""
+
+    def change(model: schema.SavedModel) -> None:
+        inner(model, "mul").attr["of_the_future"].i = 7
+        known = model.meta_graphs[0].meta_info_def.stripped_op_list.op.add(name="Mul")
+        known.attr.add(name="of_the_future", type="int")
+
+    edit(module, change)
+    assert findings(module) == []
+
+
+def test_the_models_of_the_corpus_that_are_damaged(corpus: Path) -> None:
+    """TensorFlow's fuzzed model has what its loader says: a Const without its value, for an attr's name is wrong."""
+    found = findings(corpus / "fuzz_bad_node_attr")
+    assert {"M2", "M15"} <= {finding.rule for finding in found}
+    [first] = [finding for finding in found if finding.rule == "M2"]
+    assert "RestoreV2/tensor_names" in first.where
+
+
+def lose_branch(model: schema.SavedModel) -> None:
+    """Remove a function that only an attr of a node in another one names."""
+    library = graph_of(model).library.function
+    library.remove(body(model, "cond_true_15"))
+
+
+def name_in_list(model: schema.SavedModel) -> None:
+    """Name a function in a list."""
+    added = graph_of(model).node.add(name="case", op="Case", input=["Const"])
+    added.attr["branches"].list.func.add(name="nowhere")
+
+
+def name_in_name(model: schema.SavedModel) -> None:
+    """Name a function in what is bound to another one."""
+    f = node(model, "StatefulPartitionedCall").attr["f"]
+    f.func.attr["g"].func.attr["h"].func.name = "nowhere"
+
+
+def name_in_a_function_that_nobody_calls(model: schema.SavedModel) -> None:
+    """Name a function where nothing leads."""
+    added = graph_of(model).library.function.add()
+    added.signature.name = "lonely"
+    added.node_def.add(name="x", op="NoOp")
+    added.node_def.add(name="y", op="PartitionedCall").attr["f"].func.name = "nowhere"
+
+
+def of_a_primitive(model: schema.SavedModel) -> None:
+    """Take the gradient of something that is neither a function nor an op."""
+    added = graph_of(model).node.add(name="g", op="SymbolicGradient", input=["Const"])
+    added.attr["f"].func.name = "nowhere"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lose_branch, "'cond_true_15' that it names is not"),
+        (name_in_list, "'nowhere' that it names is not"),
+        (name_in_name, "'nowhere' that it names is not"),
+        (name_in_a_function_that_nobody_calls, "'nowhere' that it names is not"),
+        (of_a_primitive, "'nowhere' that it names is not"),
+        (
+            lambda m: graph_of(m).library.gradient.add(function_name=LINE, gradient_func="back"),
+            "no function 'back', but a gradient",
+        ),
+        (
+            lambda m: graph_of(m).library.gradient.add(function_name="f", gradient_func=LINE),
+            "no function 'f', but a gradient",
+        ),
+        (
+            lambda m: graph_of(m).library.function.add().CopyFrom(body(m)),
+            f"the library has 2 functions '{LINE}'",
+        ),
+        (lambda m: graph_of(m).library.function.add(), "1 functions of the library have no name"),
+    ],
+)
+def test_m10_a_missing_function(module: Path, change: Change, words: str) -> None:
+    """A function that is named anywhere and is not in the library, or is there twice, is found."""
+    edit(module, change)
+    assert words in one(module, "M10").message
+
+
+def primitive(model: schema.SavedModel) -> None:
+    """Take the gradient of an op."""
+    added = graph_of(model).node.add(name="g", op="SymbolicGradient", input=["Const"])
+    added.attr["f"].func.name = "Mul"
+
+
+def call_by_op(model: schema.SavedModel) -> None:
+    """Call a function as TensorFlow 1 does: by the op."""
+    inputs = ["serving_default_x", "a", "b"]
+    graph_of(model).node.add(name="call", op=LINE, input=inputs)
+
+
+@pytest.mark.parametrize("change", [primitive, call_by_op])
+def test_m10_what_may_be(module: Path, change: Change) -> None:
+    """An op's gradient and a call by the op are no breach."""
+    edit(module, change)
+    assert findings(module) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "where", "words"),
+    [
+        (lambda m: node(m, "y").input.append("gone"), "node y", "'gone' is not in the graph"),
+        (lambda m: node(m, "y").input.append("^gone"), "node y", "'^gone' is not in the graph"),
+        (lambda m: node(m, "y").input.append("a:-1"), "node y", "'a:-1' is not in the graph"),
+        (lambda m: node(m, "y").input.append("a:1"), "node y", "'a:1' is not in the graph"),
+        (lambda m: node(m, "y").input.append("init"), "node y", "'init' is not in the graph"),
+        (lambda m: node(m, "y").input.append("save/RestoreV2:2"), "node y", "'save/RestoreV2:2'"),
+        (lambda m: node(m, "y").input.append("a:out:0"), "node y", "'a:out:0' is not in"),
+        (lambda m: node(m, "y").input.extend(["^a", "b"]), "node y", "'b' comes after a control"),
+        (
+            lambda m: graph_of(m).node.add(name="init", op="NoOp"),
+            "",
+            "2 nodes have the name 'init'",
+        ),
+        (lambda m: graph_of(m).node.add(op="NoOp"), "", "1 nodes without a name"),
+    ],
+)
+def test_m11_in_the_graph(builder: Path, change: Change, where: str, words: str) -> None:
+    """A node of the graph with an input that is not there, or with another one's name, is found."""
+    edit(builder, change)
+    finding = one(builder, "M11")
+    assert words in finding.message
+    assert finding.where == f"MetaGraph [serve]{where and ': '}{where}"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda m: inner(m, "mul").input.append("gone"), "node mul | its input 'gone' is no"),
+        (lambda m: inner(m, "mul").input.append("gone:z:0"), "node mul | its input 'gone:z:0'"),
+        (lambda m: inner(m, "mul").input.append("add"), "node mul | its input 'add' is no"),
+        (lambda m: inner(m, "mul").input.append("add:z:x"), "node mul | its input 'add:z:x'"),
+        (lambda m: inner(m, "mul").input.append("add:y:0"), "node mul | its input 'add:y:0'"),
+        (lambda m: inner(m, "mul").input.append("add:z:1"), "node mul | its input 'add:z:1'"),
+        (lambda m: inner(m, "mul").input.append("x:y:z:0"), "node mul | its input 'x:y:z:0'"),
+        (lambda m: inner(m, "mul").input.append("^gone"), "node mul | its input '^gone'"),
+        (
+            lambda m: inner(m, "NoOp").input.append("add:z:0"),
+            "node NoOp | its input 'add:z:0' comes after a control input",
+        ),
+        (lambda m: body(m).ret.update({"identity": "gone:z:0"}), "is 'gone:z:0', which is not"),
+        (lambda m: body(m).ret.pop("identity"), "its output 'identity' has no value"),
+        (lambda m: body(m).control_ret.update({"c": "gone"}), "the node 'gone', which is not"),
+        (lambda m: body(m).node_def.add(name="NoOp", op="NoOp"), "2 nodes have the name 'NoOp'"),
+        (lambda m: body(m).node_def.add(op="NoOp"), "1 nodes without a name"),
+    ],
+)
+def test_m11_in_a_function(module: Path, change: Change, words: str) -> None:
+    """A node of a function with an input that is not there is found, and an output that nothing gives."""
+    edit(module, change)
+    finding = one(module, "M11")
+    assert words in f"{finding.where} | {finding.message}"
+    assert finding.where.startswith(f"MetaGraph [serve]: function {LINE}")
+
+
+def test_an_argument_twice(module: Path) -> None:
+    """Two arguments of one name are found; the call has one input too few, which is not looked at here."""
+    edit(module, lambda m: body(m).signature.input_arg.add(name="x", type=1))
+    assert "2 arguments have the name 'x'" in next(f.message for f in findings(module))
+
+
+def test_many_breaches_are_counted(tmp_path: Path) -> None:
+    """A model that is wrong everywhere has twenty findings of a rule and one that counts the others."""
+    model = schema.SavedModel(saved_model_schema_version=1)
+    graph = model.meta_graphs.add().graph_def
+    for index in range(1000):
+        graph.node.add(name=f"n{index}", op=f"Op{index}", input=[f"gone{index}"])
+    found = looked_at(model, tmp_path / "m")
+    for rule in ("M5", "M11"):
+        messages = [finding.message for finding in found if finding.rule == rule]
+        assert len(messages) == 21
+        assert messages[-1] == "… and 980 more"
+
+
+def test_long_names_are_cut(tmp_path: Path) -> None:
+    """A name of a million letters does not fill the report."""
+    model = schema.SavedModel(saved_model_schema_version=1)
+    meta_graph = model.meta_graphs.add()
+    meta_graph.meta_info_def.tags.append("t" * 10**6)
+    meta_graph.meta_info_def.tensorflow_version = "v" * 10**6
+    meta_graph.signature_def["__saved_model_init_op"].outputs["__saved_model_init_op"].name = (
+        "i" * 10**6
+    )
+    meta_graph.saver_def.restore_op_name = "r" * 10**6
+    function = meta_graph.graph_def.library.function.add()
+    function.signature.name = "f" * 10**6
+    function.ret["r" * 10**6] = "v" * 10**6
+    function.control_ret["r" * 10**6] = "v" * 10**6
+    function.signature.output_arg.add(name="o" * 10**6)
+    long = function.node_def.add(name="n" * 10**6, op="o" * 10**6, input=["i" * 10**6])
+    long.attr["a"].func.name = "g" * 10**6
+    function.node_def.add(name="m" * 10**6, op="NoOp").attr["a" * 10**6].i = 1
+    objects = meta_graph.object_graph_def
+    objects.nodes.add().children.add(local_name="c" * 10**6, node_id=9)
+    objects.concrete_functions["f" * 10**5].bound_inputs.append(3)
+    found = looked_at(model, tmp_path / "m")
+    assert {"M3", "M4", "M5", "M10", "M11", "M13", "M14", "M15"} <= {f.rule for f in found}
+    assert max(len(f.message) + len(f.where) for f in found) < 2000
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_random_damage_never_escapes(name: str, tmp_path: Path) -> None:
+    """Whatever letters, numbers and names change in a model, there are findings or none, and no error."""
+    generator = random.Random(11)
+    data = (MODELS / name / "saved_model.pb").read_bytes()
+    letters = [index for index, byte in enumerate(data) if chr(byte).isalnum()]
+    found: set[str] = set()
+    parsed = 0
+    for _ in range(150):
+        damaged = bytearray(data)
+        for index in generator.sample(letters, 5):
+            damaged[index] = data[generator.choice(letters)]
+        (tmp_path / "saved_model.pb").write_bytes(bytes(damaged))
+        try:
+            saved = read(tmp_path)
+        except SavedModelCompatError:
+            continue
+        parsed += 1
+        found.update(finding.rule for finding in looked_at(saved.proto, tmp_path / "m"))
+    assert parsed > 50
+    assert {"M5", "M11", "M15"} <= found
