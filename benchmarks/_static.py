@@ -22,11 +22,16 @@ if TYPE_CHECKING:
     from savedmodel_compat.runtimes.base import Runtime
 
 _OURS = "from savedmodel_compat.cli import main; main()"
-# The same, and then what the process had in memory at most, in kilobytes.
-_OURS_MEASURED = (
-    "import resource, sys; from savedmodel_compat import cli; code = cli.run(sys.argv[1:]);"
-    "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss); sys.exit(code)"
-)
+# The same, and then what the process had in memory at most, in kilobytes. (getrusage would count what this process had
+# when it started the other.)
+_OURS_MEASURED = """
+import re, sys
+from pathlib import Path
+from savedmodel_compat import cli
+code = cli.run(sys.argv[1:])
+print(re.search("VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text())[1])
+sys.exit(code)
+"""
 _THEIRS = "tensorflow.python.tools.saved_model_cli"
 _WRITE_VARIABLES = """
 import sys

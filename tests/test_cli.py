@@ -178,7 +178,7 @@ def test_a_fault_of_the_harness(
     model: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Seeded fault: an exception that nobody expected is shown whole, and ends with 3."""
-    monkeypatch.setattr("savedmodel_compat.report.inspect.as_text", lambda *_: 1 / 0)
+    monkeypatch.setattr("savedmodel_compat.report.inspect.as_text", lambda *_, **__: 1 / 0)
     assert cli.run(["inspect", model]) == 3
     assert "ZeroDivisionError" in capfd.readouterr().err
 

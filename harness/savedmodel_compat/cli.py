@@ -134,20 +134,26 @@ def cli() -> None:
 @click.option(
     "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
 )
-@click.option("--digest", is_flag=True, help="Also print the SHA-256 of the whole model.")
+@click.option(
+    "--digest", is_flag=True, help="Also print the SHA-256 of every file, and of the whole."
+)
 def inspect(model: Path, form: str, digest: bool) -> None:
     """Show what a SavedModel holds, without TensorFlow."""
-    from savedmodel_compat import model as saved_models
+    from savedmodel_compat.model import files, fingerprint, parse, payloads, read
     from savedmodel_compat.report import inspect as report
 
-    saved = saved_models.read(model)
-    sha256 = saved_models.digest(saved.path) if digest else None
+    saved = read(model, tensor_data=False)
+    # The hash of a large file takes its time; who asks for digests has it.
+    hashes = fingerprint.verify(saved, limit=parse.SIZE_LIMIT if digest else payloads.SMALLEST_FILE)
+    manifest = files.manifest(saved.path) if digest else None
+    sha256 = files.digest_of(manifest) if manifest is not None else None
     if form == "json":
         import json
 
-        click.echo(json.dumps(report.as_json(saved, sha256), indent=1))
+        shown = report.as_json(saved, sha256, manifest=manifest, hashes=hashes)
+        click.echo(json.dumps(shown, indent=1))
     else:
-        click.echo(report.as_text(saved, sha256))
+        click.echo(report.as_text(saved, sha256, manifest=manifest, hashes=hashes))
 
 
 def _consumer_options(command: Callable[..., Any]) -> Callable[..., Any]:

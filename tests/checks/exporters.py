@@ -5,8 +5,8 @@ Run as ``python exporters.py FOLDER``; the values are in ``FOLDER/truth.json``.
 
 import base64
 import json
-import os
 import sys
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -69,7 +69,7 @@ def kinds(folder):
     for kind in known:
         for name, shape in (("scalar", ()), ("matrix", (3, 4)), ("empty", (2, 0))):
             tensors[kind + "/" + name] = _constant(kind, shape)
-    _save(os.path.join(folder, "kinds"), tensors)
+    _save(str(folder / "kinds"), tensors)
 
 
 def many(folder):
@@ -80,19 +80,19 @@ def many(folder):
         )
         for i in range(8000)
     }
-    _save(os.path.join(folder, "many"), tensors)
+    _save(str(folder / "many"), tensors)
 
 
 def strings(folder):
     """Strings in such a number, and of such lengths, that they are not read at once."""
     texts = [b"x" * (i % 300) for i in range(5000)]
-    _save(os.path.join(folder, "strings"), {"texts": lambda: tf.constant(texts)})
+    _save(str(folder / "strings"), {"texts": lambda: tf.constant(texts)})
 
 
 def variants(folder):
     """A list of tensors, which is stored as a variant."""
     _save(
-        os.path.join(folder, "variants"),
+        str(folder / "variants"),
         {
             "list": lambda: tf.raw_ops.TensorListFromTensor(
                 tensor=tf.constant([[1.0], [2.0]]), element_shape=[1]
@@ -109,11 +109,11 @@ def sharded(folder):
         with v1.Session(config=config) as session:
             session.run(v1.global_variables_initializer())
             v1.train.Saver(sharded=True).save(
-                session, os.path.join(folder, "sharded"), write_meta_graph=False
+                session, str(folder / "sharded"), write_meta_graph=False
             )
             x = v1.placeholder(tf.float32, [2, 3], name="x")
             v1.saved_model.simple_save(
-                session, os.path.join(folder, "model"), {"x": x}, {"y": tf.add(x, whole, name="y")}
+                session, str(folder / "model"), {"x": x}, {"y": tf.add(x, whole, name="y")}
             )
 
 
@@ -134,9 +134,14 @@ def _variables():
             partitioner=v1.fixed_size_partitioner(2, axis=1),
         )
     # Of this one, each data file has a part.
-    with v1.variable_scope("across", partitioner=v1.fixed_size_partitioner(2), use_resource=False):
-        with v1.device(lambda op: "/cpu:1" if "part_1" in op.name else "/cpu:0"):
-            v1.get_variable("both", shape=(200,), initializer=v1.random_normal_initializer(seed=3))
+    with v1.device(lambda op: "/cpu:1" if "part_1" in op.name else "/cpu:0"):
+        v1.get_variable(
+            "both",
+            shape=(200,),
+            initializer=v1.random_normal_initializer(seed=3),
+            partitioner=v1.fixed_size_partitioner(2),
+            use_resource=False,
+        )
     return whole
 
 
@@ -148,7 +153,7 @@ def saver(folder):
         session.run(v1.global_variables_initializer())
         for name, version in (("saver", v1.train.SaverDef.V2), ("old", v1.train.SaverDef.V1)):
             v1.train.Saver(write_version=version).save(
-                session, os.path.join(folder, name), write_meta_graph=False
+                session, str(folder / name), write_meta_graph=False
             )
 
 
@@ -158,7 +163,7 @@ def objects(folder):
     layer.kernel = tf.Variable(_values("float32", (4, 3)))
     layer.steps = [tf.Variable(np.int64(7)), tf.Variable(b"text", dtype=tf.string)]
     checkpoint = tf.train.Checkpoint(layer=layer)
-    checkpoint.write(os.path.join(folder, "objects"))
+    checkpoint.write(str(folder / "objects"))
 
 
 def _truth(prefix):
@@ -184,11 +189,9 @@ def main(folder):
         v1.enable_eager_execution()
     for write in (kinds, many, strings, variants, sharded, saver, objects):
         write(folder)
-    names = [name[: -len(".index")] for name in os.listdir(folder) if name.endswith(".index")]
-    truth = {name: _truth(os.path.join(folder, name)) for name in names}
-    with open(os.path.join(folder, "truth.json"), "w") as file:
-        json.dump(truth, file)
+    truth = {file.stem: _truth(str(file.with_suffix(""))) for file in folder.glob("*.index")}
+    (folder / "truth.json").write_text(json.dumps(truth))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(Path(sys.argv[1]))

@@ -147,6 +147,15 @@ def test_m3_in_a_collection(builder: Path, change: Change, key: str, words: str)
     assert finding.where == f"MetaGraph [serve]: collection '{key}'"
 
 
+@pytest.mark.parametrize("key", ["table_initializer", "train_op"])
+def test_m16_a_collection_of_another_graph(builder: Path, key: str) -> None:
+    """A collection that names a node which is not there is found: the v1 Python loader looks it up."""
+    edit(builder, lambda m: collection(m, key).node_list.value.extend(["x", "x:0", "gone:0"]))
+    finding = one(builder, "M16")
+    assert finding.where == f"MetaGraph [serve]: collection '{key}'"
+    assert finding.message == "'gone:0' is not in the graph"
+
+
 def hidden(model: schema.SavedModel) -> None:
     """Have more ops in the collections, which the signature hides."""
     collection(model, "saved_model_main_op").node_list.value.append("a")

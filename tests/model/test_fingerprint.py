@@ -10,7 +10,7 @@ import pytest
 
 from savedmodel_compat.errors import DamagedModelError, NotASavedModelError
 from savedmodel_compat.matrix.models import Model
-from savedmodel_compat.model import fingerprint, read, schema
+from savedmodel_compat.model import fingerprint, payloads, read, schema
 from savedmodel_compat.model.fingerprint import Verdict, fingerprint64, load, verify
 
 FROZEN = Path(__file__).parent.parent / "models" / "module-2.21.0"
@@ -163,6 +163,29 @@ def test_a_foreign_serialization_is_not_found_wrong(folder: Path) -> None:
     refit(folder, saved_model_checksum=1)
 
     assert whole is Verdict.VERIFIED
+    assert verdicts(folder)["saved_model_checksum"] is Verdict.UNVERIFIED
+
+
+def test_of_a_large_file_the_form_is_looked_at_without_its_constants(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The verdicts are the same where long constants are not serialized anew to find them."""
+    monkeypatch.setattr(payloads, "SMALLEST_FILE", 0)
+    monkeypatch.setattr(payloads, "LONG", 100)
+    monkeypatch.setattr(payloads, "BYTES_PER_FIELD", 1)
+
+    def add_constant(model: schema.SavedModel) -> None:
+        value = model.meta_graphs[0].graph_def.node.add(name="c", op="Const").attr["value"]
+        value.tensor.tensor_content = b"x" * 1000
+
+    edit(folder, add_constant)
+    file = folder / "saved_model.pb"
+    assert payloads.shortened(file) is not None
+    wrong = verdicts(folder)["saved_model_checksum"]
+    data = file.read_bytes()
+    file.write_bytes(data[2:] + data[:2])
+
+    assert wrong is Verdict.DIFFERS
     assert verdicts(folder)["saved_model_checksum"] is Verdict.UNVERIFIED
 
 

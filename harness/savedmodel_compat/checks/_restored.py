@@ -12,6 +12,7 @@ from savedmodel_compat.checks._restore import Asked, Restore, restore_of
 from savedmodel_compat.checks.findings import Finding, found
 from savedmodel_compat.errors import SavedModelCompatError
 from savedmodel_compat.model import schema
+from savedmodel_compat.model._bundle import STRING
 from savedmodel_compat.model.checkpoint import Checkpoint, TensorEntry, read_strings
 from savedmodel_compat.tensors import dtype_name, shape_from_proto
 
@@ -25,7 +26,7 @@ INDEX = "variables/variables.index"
 GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 # Savers count with it how often they saved; nothing that serves asks for it.
 _COUNTERS = ("save_counter/.ATTRIBUTES/VARIABLE_VALUE", "save_counter")
-_GRAPH_LIMIT = 256 << 20
+_GRAPH_LIMIT = 64 << 20
 _NAMED = 3
 
 Labelled = tuple[str, Restore]
@@ -191,17 +192,18 @@ def _object_graph(
     # Without its data file, or where its place is wrong, another rule has said so.
     if entry is None or entry.shard not in readable:
         return None, []
+    if entry.dtype != STRING or entry.elements != 1:
+        why = f"it is {entry.dtype} of shape {_short(entry.shape)}, not one string"
+        return None, [found("V6", INDEX, f"'{GRAPH}': {why}", file=INDEX)]
     try:
         [content] = read_strings(checkpoint, GRAPH, limit=_GRAPH_LIMIT)
         return schema.parse(schema.TrackableObjectGraph, content), []
     except DecodeError:
-        why = "is no TrackableObjectGraph"
-    except ValueError:
-        why = f"has {entry.elements} elements, and should have one"
+        message = f"'{GRAPH}': it is no TrackableObjectGraph"
+        return None, [found("V6", INDEX, message, file=INDEX)]
     except SavedModelCompatError:
-        # Its checksum is wrong, which the rule of checksums says.
+        # Its checksum is wrong, which the rule of checksums says, or it is beyond what is looked at.
         return None, []
-    return None, [found("V6", INDEX, f"{GRAPH} {why}", file=INDEX)]
 
 
 def _dangling(

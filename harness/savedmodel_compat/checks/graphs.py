@@ -313,8 +313,8 @@ class _Pass:
         if name in self.functions:
             signature = self.functions[name].signature
             return _Op(known=True, attrs=None, names=True, definition=signature)
-        own = self.own.get(name)
         definition = known.op(name)
+        own = self.own.get(name)
         if definition is None:
             return _Op(known=False, attrs=None, names=True, definition=own)
         attrs = set(known.attrs(name))
@@ -325,8 +325,8 @@ class _Pass:
             known=known.op_library(name) is None,
             attrs=attrs,
             names=any(attr.type in _FUNCTION_TYPES for attr in definition.attr),
-            # The outputs of the runtime's own ops did change.
-            definition=own or (None if name.startswith("_") else definition),
+            # The outputs of the runtime's own ops did change from release to release.
+            definition=None if name.startswith("_") else definition,
         )
 
     def _attrs(self, place: str, node: NodeDef, allowed: set[str]) -> None:

@@ -19,6 +19,7 @@ from savedmodel_compat.registry import known
 
 if TYPE_CHECKING:
     from savedmodel_compat.checks.subject import Subject
+    from savedmodel_compat.model.schema import MetaGraphDef
     from savedmodel_compat.model.values import MetaGraph, SavedModel
 
 _SERVE = frozenset({"serve"})
@@ -53,7 +54,7 @@ class _Place:
 
 
 def check(subject: Subject) -> Iterator[Finding]:
-    """Yield breaches of M1, M3, M4, M6, M8, M9, M12, M13 and M14."""
+    """Yield breaches of M1, M3, M4, M6, M8, M9, M12, M13, M14 and M16."""
     saved = subject.saved
     if saved is None:
         return
@@ -113,15 +114,15 @@ def _named(tags: Iterable[str]) -> str:
 def _init_op(place: _Place) -> Iterator[Finding]:
     """Yield M3: the signature hides the collections, and the main op the legacy one."""
     proto = place.meta_graph.proto
+    key = _init_collection(proto)
     if _INIT_SIGNATURE in proto.signature_def:
         where = f"signature '{_INIT_SIGNATURE}'"
         if _INIT_SIGNATURE not in proto.signature_def[_INIT_SIGNATURE].outputs:
             yield place.found("M3", where, f"it has no output '{_INIT_SIGNATURE}'")
             return
+    elif key is None:
+        return
     else:
-        key = next((key for key in _INIT_COLLECTIONS if key in proto.collection_def), None)
-        if key is None:
-            return
         where = f"collection '{key}'"
         count = len(proto.collection_def[key].node_list.value)
         if count != 1:
@@ -130,6 +131,25 @@ def _init_op(place: _Place) -> Iterator[Finding]:
     name = place.meta_graph.init_op or ""
     if node_of(name) not in place.nodes:
         yield place.found("M3", where, f"the init op '{clipped(name)}' is not in the graph")
+
+
+def _init_collection(proto: MetaGraphDef) -> str | None:
+    """Return the collection that a loader takes the init op from; None if it is a signature's, or there is none."""
+    if _INIT_SIGNATURE in proto.signature_def:
+        return None
+    return next((key for key in _INIT_COLLECTIONS if key in proto.collection_def), None)
+
+
+def _collections(place: _Place) -> Iterator[Finding]:
+    """Yield M16, but for what M3 looks at; the names may be those of nodes or of tensors."""
+    proto = place.meta_graph.proto
+    for key in sorted(proto.collection_def):
+        if key == _init_collection(proto):
+            continue
+        for name in proto.collection_def[key].node_list.value:
+            if node_of(name) not in place.nodes:
+                message = f"'{clipped(name)}' is not in the graph"
+                yield place.found("M16", f"collection '{clipped(key)}'", message)
 
 
 def _saver(place: _Place) -> Iterator[Finding]:
@@ -195,4 +215,5 @@ _LOOKS = {
     "M6": _versions,
     "M13": _producer,
     "M14": _objects,
+    "M16": _collections,
 }

@@ -272,6 +272,12 @@ RULES = (
         "if it is an op library's own, load it first; else export again",
     ),
     _error(
+        "M16",
+        "Every node that a collection names is in the graph.",
+        "TF python/framework/meta_graph.py (import_scoped_meta_graph); the C++ loader does not look",
+        "export again: the collections are of another graph",
+    ),
+    _error(
         "S1",
         "Every tensor of a signature is in the graph, with the dtype and a shape that the signature says.",
         f"TF core/common_runtime/direct_session.cc for the name; for dtype and shape {NOBODY}",
@@ -333,7 +339,7 @@ RULES = (
     ),
     _error(
         "V1",
-        "variables.index is a whole sorted table: every block's checksum is right, every entry parses.",
+        "variables.index is a whole sorted table of a version that TensorFlow reads: every block's checksum is right, every entry parses.",
         "TF core/lib/io/table.cc, core/util/tensor_bundle/tensor_bundle.cc",
         "copy variables/ again, whole",
     ),
