@@ -76,7 +76,8 @@ def test_commands_parse(page: Path) -> None:
 def test_options_of_the_plugin_exist(page: Path) -> None:
     """Every spelling of a plugin option that a page shows is one of the table's."""
     known = {spelling for o in OPTIONS for spelling in (o.flag, o.ini)}
-    known |= {"savedmodel_cell", "savedmodel_export", "savedmodel_run", "savedmodel_compat"}
+    known |= {"savedmodel_cell", "savedmodel_check", "savedmodel_export", "savedmodel_run"}
+    known |= {"savedmodel_compat"}
     shown = re.findall(r"--savedmodel-\w+|\bsavedmodel_\w+", page.read_text(encoding="utf-8"))
     assert set(shown) <= known
 

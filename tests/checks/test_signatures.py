@@ -549,3 +549,10 @@ def test_more_signatures_than_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> 
 def test_models_of_others(corpus: Path, name: str, expected: set[str]) -> None:
     """What is said of third-party models is true, and little."""
     assert {f.rule for f in signatures.check(as_subject(read(corpus / name)))} == expected
+
+
+def test_a_variable_in_the_place_of_its_value(builder: Path) -> None:
+    """S1: `build_tensor_info` of a resource variable names its handle; the type says so, and that is all."""
+    changed(builder, lambda s: setattr(s.outputs["y"], "name", "b:0"))
+    [found] = [finding for finding in findings(builder) if finding.rule == "S1"]
+    assert found.message == "tensor 'b:0' is resource in the graph, but the signature says float32"

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from savedmodel_compat.model.schema import AttrValue, NodeDef, OpDef
 
+    ArgDef = Any
+
 
 def has_port(definition: OpDef, node: NodeDef, port: int) -> bool:
     """Whether a node has an output of that number, counted over all its outputs as a graph does.
@@ -21,27 +23,18 @@ def has_port(definition: OpDef, node: NodeDef, port: int) -> bool:
     return False
 
 
-def has_output(definition: OpDef, node: NodeDef, output: str, index: int) -> bool:
-    """Whether a node has that tensor of a named output, as the body of a function calls it.
-
-    True is returned where the definition does not tell.
-    """
-    for argument in definition.output_arg:
-        if argument.name == output:
-            count = _count(argument, definition, node)
-            return count is None or index < count
-    return False
+def has_tensor(output: ArgDef, definition: OpDef, node: NodeDef, index: int) -> bool:
+    """Whether an output of a node has a tensor of that number; True where the definition does not tell."""
+    count = _count(output, definition, node)
+    return count is None or index < count
 
 
-def single(definition: OpDef, output: str) -> bool:
-    """Whether an output is one tensor in every node of that op."""
-    return any(
-        argument.name == output and not (argument.number_attr or argument.type_list_attr)
-        for argument in definition.output_arg
-    )
+def is_single(output: ArgDef) -> bool:
+    """Whether an output is one tensor in every node of its op."""
+    return not (output.number_attr or output.type_list_attr)
 
 
-def _count(argument: Any, definition: OpDef, node: NodeDef) -> int | None:
+def _count(argument: ArgDef, definition: OpDef, node: NodeDef) -> int | None:
     if argument.number_attr:
         value = _attr(argument.number_attr, definition, node)
         return value.i if value is not None and value.WhichOneof("value") == "i" else None

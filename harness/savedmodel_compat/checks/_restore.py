@@ -6,6 +6,7 @@ v1 model and in a function of a v2 model, name tensors in constants.
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,10 @@ _CALLS = frozenset(("PartitionedCall", "StatefulPartitionedCall"))
 _THROUGH = frozenset(("Identity", "PlaceholderWithDefault"))
 # So far a value is followed; a longer way costs more than it tells.
 _HOPS = 32
+# A checkpoint of more tensors is not looked at either.
+_MOST = 1_000_000
 _STRING = 7
+_DIGITS = 10
 
 _Taker = tuple["str | None", "Shape | None"]
 _Ref = tuple["_Scope", str]
@@ -63,12 +67,10 @@ class Restore:
     """What a MetaGraph restores.
 
     Args:
-        runs: whether there is a restore op.
-        asked: the tensors that it asks for.
+        asked: the tensors that its restore op asks for.
         complete: whether that is all; False if some names are only known when it runs.
     """
 
-    runs: bool
     asked: tuple[Asked, ...]
     complete: bool
 
@@ -102,7 +104,7 @@ def restore_of(meta_graph: MetaGraph) -> Restore:
     saver = meta_graph.saver
     graph = meta_graph.proto.graph_def
     if saver is None or not saver.restore_op:
-        return Restore(runs=False, asked=(), complete=True)
+        return Restore(asked=(), complete=True)
     scope = _scope(None, graph.node)
     scope.run = _reached(scope, node_of(saver.restore_op))
     scopes = [scope, *_bodies(scope, graph.library.function)]
@@ -111,9 +113,9 @@ def restore_of(meta_graph: MetaGraph) -> Restore:
     complete = True
     for scope in scopes:
         found = _Restores(scope=scope, file=file)
-        asked += found.asked()
+        asked += itertools.islice(found.asked(), _MOST - len(asked))
         complete = complete and found.complete
-    return Restore(runs=bool(scopes[0].run), asked=tuple(asked), complete=complete)
+    return Restore(asked=tuple(asked), complete=complete and len(asked) < _MOST)
 
 
 def _scope(function: str | None, nodes: Any) -> _Scope:
@@ -182,8 +184,14 @@ def _followed(scope: _Scope, name: str) -> _Found | None:
         elif node.op in _THROUGH and node.input:
             name = node.input[0]
         else:
-            return scope, node, int(parts[-1]) if parts[-1].isdecimal() and len(parts) > 1 else 0
+            return scope, node, _output(parts)
     return None
+
+
+def _output(parts: list[str]) -> int:
+    """Return which output a name means: ``x:1`` in a graph, ``x:out:1`` in a function."""
+    index = parts[-1]
+    return int(index) if len(parts) > 1 and index.isdecimal() and len(index) < _DIGITS else 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -260,7 +268,7 @@ class _Restores:
         shape = shape_from_proto(tensor.tensor_shape)
         if tensor.dtype != _STRING or shape is None or None in shape:
             return None
-        if math.prod(size for size in shape if size is not None) != count:
+        if math.prod(size for size in shape if size is not None) != count or count > _MOST:
             return None
         texts = [text.decode("utf-8", "surrogateescape") for text in tensor.string_val[:count]]
         # Of too few, the last one stands for the others.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from typing import TYPE_CHECKING
 
@@ -11,8 +10,7 @@ if TYPE_CHECKING:
 
     from savedmodel_compat.model.checkpoint import Slice, TensorEntry
 
-# Every pair of slices is compared; with more of them, only if they lie along one dimension.
-_PAIRS_OF = 300
+_NEIGHBOURS = 32
 
 
 def faults(tensor: TensorEntry) -> Iterator[str]:
@@ -53,19 +51,25 @@ def _fault(tensor: TensorEntry, part: Slice) -> str | None:
 
 
 def _overlap(tensor: TensorEntry) -> tuple[Slice, Slice] | None:
-    """Return two slices that share an element."""
+    """Return two slices that share an element.
+
+    Those of a tensor that is cut along one dimension are all compared with their neighbours there; of
+    other ones, each with so many of the following as there mostly are beside it.
+    """
     parts = [part for part in tensor.slices if all(length for _, length in part.extents)]
-    cut = [
-        axis for axis in range(len(tensor.shape)) if len({part.extents[axis] for part in parts}) > 1
-    ]
-    if len(cut) <= 1:
-        axis = cut[0] if cut else 0
-        parts.sort(key=lambda part: part.extents[axis : axis + 1])
-        pairs = itertools.pairwise(parts)
-        return next((pair for pair in pairs if _meet(*pair)), None)
-    if len(parts) > _PAIRS_OF:
-        return None
-    return next((pair for pair in itertools.combinations(parts, 2) if _meet(*pair)), None)
+    if not parts or not tensor.shape:
+        return (parts[0], parts[1]) if len(parts) > 1 else None
+    axes = range(len(tensor.shape))
+    axis = max(axes, key=lambda axis: len({part.extents[axis] for part in parts}))
+    parts.sort(key=lambda part: part.extents[axis])
+    for index, part in enumerate(parts):
+        start, length = part.extents[axis]
+        for other in parts[index + 1 : index + 1 + _NEIGHBOURS]:
+            if other.extents[axis][0] >= start + length:
+                break
+            if _meet(part, other):
+                return part, other
+    return None
 
 
 def _meet(one: Slice, other: Slice) -> bool:

@@ -39,7 +39,9 @@ def matched(
     """Yield the objects that both graphs have; indices that lead out of a graph are passed over."""
     if not saved.nodes or not tracked.nodes:
         return
+    # Each object once, in either graph: otherwise two small hostile graphs have a great many pairs.
     seen = {0}
+    seen_there = {0}
     pending = deque([(0, 0)])
     while pending:
         ours, theirs = pending.popleft()
@@ -58,6 +60,8 @@ def matched(
                 0 <= child.node_id < len(saved.nodes)
                 and 0 <= below < len(tracked.nodes)
                 and child.node_id not in seen
+                and below not in seen_there
             ):
                 seen.add(child.node_id)
+                seen_there.add(below)
                 pending.append((child.node_id, below))

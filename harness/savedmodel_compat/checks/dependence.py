@@ -81,9 +81,9 @@ def undependent(
         for end in ends
         if not any((reaching if end.is_input else reached).get(p, 0) & end.bit for p in end.places)
     ]
-    changing = None if all(end.is_input for end in alone) else _changing(graph, part)
+    changing = {} if all(end.is_input for end in alone) else _changing(graph, part)
     for end in alone:
-        if end.is_input or not any((changing or {}).get(place) for place in end.places):
+        if end.is_input or not any(changing.get(place) for place in end.places):
             yield Undependent(signature=end.signature, alias=end.alias, is_input=end.is_input)
 
 
@@ -180,10 +180,11 @@ def _from_sources(part: _Part, masks: dict[int, int]) -> bool:
     return changed
 
 
-def _changing(graph: schema.GraphDef, part: _Part) -> Mapping[int, int] | None:
+def _changing(graph: schema.GraphDef, part: _Part) -> Mapping[int, int]:
     """Return the nodes whose values may change from run to run without any input, as true."""
     bits = {place: 1 for place in part.sources if _changes(graph.node[place].op)}
-    return _spread(part, bits, to_sources=False)
+    spread = _spread(part, bits, to_sources=False)
+    return dict.fromkeys(part.sources, 1) if spread is None else spread
 
 
 def _changes(op: str) -> bool:

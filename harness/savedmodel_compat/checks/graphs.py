@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from savedmodel_compat.checks import _outputs, constants
 from savedmodel_compat.checks._many import MOST, clipped
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from savedmodel_compat.checks.subject import Subject
     from savedmodel_compat.model.schema import FunctionDef, GraphDef, NodeDef, OpDef
     from savedmodel_compat.model.values import MetaGraph
+
+    ArgDef = Any
 
 _RULES = ("M2", "M5", "M10", "M11", "M15")
 _FUNCTION_TYPES = ("func", "list(func)")
@@ -66,12 +68,18 @@ class _Op:
         attrs: those that its nodes may have; None if nobody knows.
         names: whether attrs of its nodes may name functions.
         definition: what tells its outputs; None if nobody knows.
+        outputs: those that it tells, by name.
     """
 
     known: bool
     attrs: set[str] | None
     names: bool
     definition: OpDef | None
+    outputs: Mapping[str, ArgDef] = field(init=False)
+
+    def __post_init__(self) -> None:
+        told = () if self.definition is None else self.definition.output_arg
+        self.outputs = {argument.name: argument for argument in told}
 
 
 @dataclass(slots=True)
@@ -168,17 +176,17 @@ class _Pass:
         sources = {name for name, op in scope.ops.items() if op not in silent}
         for node in graph.node:
             if not sources.issuperset(node.input):
-                self._inputs(scope, node)
+                self._inputs(scope, node, sources)
 
     def _scope(
         self, place: str, nodes: Sequence[NodeDef], arguments: Collection[str] = frozenset()
     ) -> _Scope:
-        names = [node.name for node in nodes]
         ops = {node.name: node.op for node in nodes}
-        self._unique(place, "node", names, ops)
+        if "" in ops or len(ops) < len(nodes):
+            self._misnamed(place, "node", [node.name for node in nodes])
         return _Scope(place=place, nodes=nodes, ops=ops, arguments=arguments)
 
-    def _inputs(self, scope: _Scope, node: NodeDef) -> None:
+    def _inputs(self, scope: _Scope, node: NodeDef, sources: Collection[str]) -> None:
         """Look at inputs such as ``x``, ``x:1`` and ``^x``, the last kind last."""
         after_control = False
         for source in node.input:
@@ -188,7 +196,7 @@ class _Pass:
             else:
                 if after_control:
                     self._disorder(scope, node, source)
-                exists = self._is_port(scope, source)
+                exists = source in sources or self._is_port(scope, source)
             if not exists:
                 message = f"its input '{clipped(source)}' is not in the graph"
                 self.breaches["M11"].add(_at(scope.place, node), message)
@@ -205,7 +213,8 @@ class _Pass:
         place = f"{self.place}: function {clipped(body.signature.name)}"
         given = [argument.name for argument in body.signature.input_arg]
         arguments = frozenset(given)
-        self._unique(place, "argument", given, arguments)
+        if "" in arguments or len(arguments) < len(given):
+            self._misnamed(place, "argument", given)
         scope = self._scope(place, body.node_def, arguments)
         for node in body.node_def:
             self._node(place, node)
@@ -241,19 +250,19 @@ class _Pass:
         It is how ``core/framework/function.cc`` names values in a body.
         """
         output, _, number = port.rpartition(":")
-        if not _is_number(number) or ":" in output:
-            return False
-        if not output:
+        if not output and _is_number(number):
             return name in scope.arguments
-        op = scope.ops.get(name)
-        if op is None:
+        if name not in scope.ops or not _is_number(number):
             return False
-        definition = self._op(op).definition
-        if definition is not None and number == "0" and _outputs.single(definition, output):
-            self.ports.add((op, port))
-        return definition is None or _outputs.has_output(
-            definition, scope.node(name), output, int(number)
-        )
+        op = self._op(scope.ops[name])
+        if op.definition is None:
+            return True
+        argument = op.outputs.get(output)
+        if argument is None:
+            return False
+        if number == "0" and _outputs.is_single(argument):
+            self.ports.add((scope.ops[name], port))
+        return _outputs.has_tensor(argument, op.definition, scope.node(name), int(number))
 
     def _disorder(self, scope: _Scope, node: NodeDef, source: str) -> None:
         message = f"its input '{clipped(source)}' comes after a control input"
@@ -280,15 +289,14 @@ class _Pass:
                 words = f"its control output '{clipped(output)}' is the node '{clipped(node)}'"
                 breaches.add(scope.place, f"{words}, which is not there")
 
-    def _unique(self, place: str, kind: str, names: Sequence[str], unique: Collection[str]) -> None:
+    def _misnamed(self, place: str, kind: str, names: Sequence[str]) -> None:
         """Find names that are empty or used twice."""
-        if "" in unique:
-            self.breaches["M11"].add(place, f"{names.count('')} {kind}s without a name")
-        if len(unique) < len(names):
-            for name, times in Counter(names).items():
-                if times > 1 and name:
-                    message = f"{times} {kind}s have the name '{clipped(name)}'"
-                    self.breaches["M11"].add(place, message)
+        for name, times in Counter(names).items():
+            if not name:
+                self.breaches["M11"].add(place, f"{times} {kind}s without a name")
+            elif times > 1:
+                message = f"{times} {kind}s have the name '{clipped(name)}'"
+                self.breaches["M11"].add(place, message)
 
     def _node(self, place: str, node: NodeDef) -> None:
         name = node.op

@@ -44,6 +44,8 @@ _FAIL_ON = {
     "error": (Severity.ERROR,),
     "warning": (Severity.ERROR, Severity.WARNING),
 }
+# Rules whose breach leaves bytes of the variables unread, or wrong.
+_OF_DATA = {"L3", "L9", "V1", "V2", "V3"}
 _ORDER = {severity: rank for rank, severity in enumerate(Severity)}
 
 
@@ -78,7 +80,8 @@ class Report:
         findings: worst first, then by rule, then by place.
         version: the version that TensorFlow Serving would serve; None if it is no base folder.
         checkpoint: its variables; None if it has none, or they cannot be read.
-        tensor_data: whether the tensors' data were verified.
+        tensor_data: whether the tensors' data were to be verified.
+        is_whole: whether no rule found that data are missing or wrong, shown or not.
         seconds: that it took.
         error: why there is nothing to check; None if there is.
         fault: the traceback of a rule that failed, which is ours; None if none did.
@@ -90,6 +93,7 @@ class Report:
     version: int | None = None
     checkpoint: Checkpoint | None = None
     tensor_data: bool = True
+    is_whole: bool = True
     seconds: float = 0.0
     error: SavedModelCompatError | None = None
     fault: str | None = None
@@ -112,6 +116,12 @@ class Report:
                 f"'{fail_on}' is nothing to fail on", hint=f"{' or '.join(_FAIL_ON)} is"
             )
         return tuple(f for f in self.findings if f.severity in _FAIL_ON[fail_on])
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether every byte of the variables was read, and is what the index says."""
+        read = self.tensor_data and self.checkpoint is not None and self.fault is None
+        return read and self.is_whole
 
     @property
     def badness(self) -> tuple[int, ...]:
@@ -184,6 +194,7 @@ def _check_place(place: serving.Place, options: Options) -> Report:
         version=place.version,
         checkpoint=checkpoint,
         tensor_data=options.tensor_data,
+        is_whole=not _OF_DATA & {finding.rule for finding in found},
         seconds=time.perf_counter() - started,
         fault=fault,
     )

@@ -129,11 +129,10 @@ def _tensor_faults(spec: TensorSpec, types: TensorTypes) -> Iterator[str]:
         return
     if ":" not in spec.name:
         yield "names a node: Python takes it for the op and fails, only C++ takes its first output"
-    if real.dtype is not None and spec.dtype.removesuffix("_ref") != real.dtype.removesuffix(
-        "_ref"
-    ):
+    said, dtype = spec.dtype.removesuffix("_ref"), real.dtype and real.dtype.removesuffix("_ref")
+    if dtype is not None and dtype != said:
         yield f"is {real.dtype} in the graph, but the signature says {spec.dtype}"
-    if not compatible(spec.shape, real.shape):
+    elif not compatible(spec.shape, real.shape):
         yield (
             f"has the shape {shape_text(real.shape)} in the graph, but the signature says"
             f" {shape_text(spec.shape)}"
@@ -198,14 +197,11 @@ def _dependence(place: _Place) -> Iterator[Finding]:
     """S8: what depends on what."""
     signatures = [s for s in place.signatures if s.inputs and s.outputs]
     graph = place.meta_graph.proto.graph_def
-    for found_ in undependent(graph, place.types.nodes, signatures):
-        message = (
-            "no output of the signature depends on it"
-            if found_.is_input
-            else "it depends on no input of the signature, and on nothing that changes"
-        )
-        kind = "input" if found_.is_input else "output"
-        yield place.found("S8", message, found_.signature, kind, found_.alias)
+    for alone in undependent(graph, place.types.nodes, signatures):
+        kind, message = "output", "it depends on no input of the signature, nor on what changes"
+        if alone.is_input:
+            kind, message = "input", "no output of the signature depends on it"
+        yield place.found("S8", message, alone.signature, kind, alone.alias)
 
 
 def _outputs(place: _Place) -> Iterator[Finding]:
@@ -233,12 +229,12 @@ def _fed_twice(place: _Place) -> Iterator[Finding]:
 
 
 def _by_tensor(specs: Mapping[str, TensorSpec]) -> dict[str, list[str]]:
-    found_: dict[str, list[str]] = {}
+    aliases: dict[str, list[str]] = {}
     for alias, spec in specs.items():
         for _, part in dense_parts(spec):
             if part.name:
-                found_.setdefault(part.name.removesuffix(":0"), []).append(alias)
-    return found_
+                aliases.setdefault(part.name.removesuffix(":0"), []).append(alias)
+    return aliases
 
 
 _LOOKS: Mapping[str, Callable[[_Place], Iterator[Finding]]] = {

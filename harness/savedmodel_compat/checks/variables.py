@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 FOLDER = "variables"
 INDEX = f"{FOLDER}/variables.index"
-_SHARD = re.compile(r"variables\.data-(\d{5,9})-of-(\d{5,9})")
+_SHARD = re.compile(r"variables\.data-(\d{5}|[1-9]\d{5,9})-of-(\d{5}|[1-9]\d{5,9})", re.ASCII)
 # Of the format of checkpoints (``core/util/tensor_bundle/tensor_bundle.cc``), in every release so far.
 _VERSION = 1
 _NO_TYPES = ("invalid", "resource")
@@ -93,15 +93,15 @@ def check(subject: Subject) -> Iterator[Finding]:
     elif checkpoint is None:
         yield from _without_index(files, restores)
     else:
-        yield from _missing_shards(checkpoint, files)
+        missing = list(_missing_shards(checkpoint, files))
+        yield from missing
         yield from _versions(checkpoint)
-        broken = list(_broken_places(checkpoint, files))
-        yield from limited((finding for finding, _ in broken), "V2", INDEX, file=INDEX)
-        bad = {id(entry) for _, entries in broken for entry in entries}
+        bad: set[int] = set()
+        yield from limited(_broken_places(checkpoint, files, bad), "V2", INDEX, file=INDEX)
         if subject.tensor_data:
             yield from limited(_checksums(subject, checkpoint, files, bad), "V3", FOLDER)
         yield from limited(_partitions(checkpoint), "V4", INDEX, file=INDEX)
-        if not broken:
+        if not bad and not missing:
             yield from limited(_unclaimed(checkpoint, files), "V7", FOLDER)
         readable = _ours(checkpoint, files).keys()
         yield from _restored.check(subject, checkpoint, restores, readable)
@@ -118,8 +118,8 @@ def _files(tree: Tree) -> _Files:
         file = tree.find(name) if place else None
         if place and (file is None or file.kind is not Kind.FOLDER):
             size = file.size if file and file.kind is Kind.FILE else None
-            number, of = int(place[1]), int(place[2])
-            shards[number, of] = _Shard(name=f"{FOLDER}/{place[0]}", size=size)
+            shard = _Shard(name=f"{FOLDER}/{place[0]}", size=size)
+            shards[int(place[1]), int(place[2])] = shard
     file = tree.find(index.name) if index else None
     return _Files(
         index=index,
@@ -140,7 +140,7 @@ def _ours(checkpoint: Checkpoint, files: _Files) -> dict[int, _Shard]:
 def _damaged(subject: Subject) -> Finding:
     error = subject.checkpoint_damage
     assert error is not None
-    message = error.message.replace(f"{subject.root}{os.sep}", "")
+    message = error.message.removeprefix(f"{subject.root}{os.sep}")
     return found("V1", INDEX, message, file=INDEX, fix=error.hint)
 
 
@@ -150,7 +150,7 @@ def _without_index(files: _Files, restores: list[_restored.Labelled]) -> Iterato
         if files.index.kind is not Kind.LINK:
             yield found("L3", INDEX, f"it is a {files.index.kind.value}, and should be a file")
         return
-    wanting = [label for label, restore in restores if restore.asked or not restore.complete]
+    wanting = [(label, r.asked) for label, r in restores if r.asked or not r.complete]
     if files.shards:
         shown = ", ".join(sorted(shard.name for shard in files.shards.values())[:3])
         yield found(
@@ -160,12 +160,12 @@ def _without_index(files: _Files, restores: list[_restored.Labelled]) -> Iterato
             " variables, Python does not load",
         )
     elif wanting:
-        count = max(len(restore.asked) for _, restore in restores)
-        names = f"{count} tensors" if count else "tensors"
+        label, asked = wanting[0]
+        names = f"{len(asked)} tensors" if asked else "tensors"
         yield found(
             "L3",
             INDEX,
-            f"it is missing, and {wanting[0]} restores {names}: C++ loads without variables, Python"
+            f"it is missing, and {label} restores {names}: C++ loads without variables, Python"
             " does not load",
         )
 
@@ -218,10 +218,14 @@ def _versions(checkpoint: Checkpoint) -> Iterator[Finding]:
         yield found("V8", INDEX, "its tensors are big-endian", file=INDEX)
 
 
-def _broken_places(
-    checkpoint: Checkpoint, files: _Files
-) -> Iterator[tuple[Finding, list[TensorEntry]]]:
-    """Yield a finding for each tensor that cannot be where the index says, and for each shard that is too short."""
+def _broken_places(checkpoint: Checkpoint, files: _Files, bad: set[int]) -> Iterator[Finding]:
+    """Yield a finding for each tensor that cannot be where the index says, and for each shard that is too short.
+
+    Args:
+        checkpoint: what the index says.
+        files: what there is.
+        bad: takes the identities of the entries whose data cannot be verified.
+    """
     sizes = _ours(checkpoint, files)
     beyond: dict[int, list[TensorEntry]] = defaultdict(list)
     last: TensorEntry | None = None
@@ -235,16 +239,18 @@ def _broken_places(
             assert last is not None
             why = f"its bytes from {entry.offset} on are also those of '{clipped(last.name)}'"
         if why is not None:
-            yield found("V2", INDEX, f"'{clipped(entry.name)}': {why}", file=INDEX), [entry]
+            bad.add(id(entry))
+            yield found("V2", INDEX, f"'{clipped(entry.name)}': {why}", file=INDEX)
         elif entry.size:
             last = entry
     for number, entries in sorted(beyond.items()):
+        bad.update(map(id, entries))
         shard = sizes[number]
         message = (
             f"it has {shard.size} bytes, and {len(entries)} tensors, such as"
             f" '{clipped(entries[0].name)}', reach to {max(entry.end for entry in entries)}"
         )
-        yield found("V2", shard.name, message, file=shard.name), entries
+        yield found("V2", shard.name, message, file=shard.name)
 
 
 def _shares(last: TensorEntry | None, entry: TensorEntry) -> bool:

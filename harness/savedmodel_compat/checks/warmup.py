@@ -64,8 +64,11 @@ def served(meta_graphs: tuple[MetaGraph, ...]) -> MetaGraph | None:
 
 def _check_file(file: Path, graph: MetaGraph | None) -> Iterator[Finding]:
     begun = 0
+    start = b""
     try:
         with file.open("rb") as opened:
+            start = opened.read(_START)
+            opened.seek(0)
             for begun, record in enumerate(read_records(opened, largest=_LARGEST), start=1):
                 if begun > _MOST_RECORDS:
                     message = f"it holds more than {_MOST_RECORDS} records, and Serving refuses it"
@@ -73,16 +76,11 @@ def _check_file(file: Path, graph: MetaGraph | None) -> Iterator[Finding]:
                     return
                 yield from _check_record(record, f"{FILE}: record {begun}", graph)
     except DamagedModelError as error:
-        what = None if begun else _what_else(file)
-        message = f"it is no TFRecord file: it is {what}" if what else error.message
+        other = None if begun else recognise(start)
+        message = f"it is no TFRecord file: it is {other}" if other else error.message
         yield found("W1", FILE, message, file=FILE)
     except OSError as error:
         yield found("W1", FILE, f"it cannot be read: {error.strerror}", file=FILE)
-
-
-def _what_else(file: Path) -> str | None:
-    with file.open("rb") as opened:
-        return recognise(opened.read(_START))
 
 
 def _check_record(record: Record, where: str, graph: MetaGraph | None) -> Iterator[Finding]:
@@ -98,19 +96,17 @@ def _check_record(record: Record, where: str, graph: MetaGraph | None) -> Iterat
     kinds = [name for name in _LOGS if log.HasField(name)]
     if not kinds:
         yield found("W4", where, "it holds no log, and Serving passes it over", file=FILE)
-    if len(kinds) > 1:
+    elif len(kinds) > 1:
         message = f"it holds {len(kinds)} logs, {named(kinds)}, of which Serving sees only the last"
         yield found("W4", where, message, file=FILE)
-    for kind in kinds:
-        if kind in _REFUSED:
-            yield found("W2", where, f"it holds a {kind}, which Serving refuses", file=FILE)
-        elif graph is not None:
-            faults = list(
-                islice(_request_faults(kind, getattr(log, kind).request, graph), _SHOWN + 1)
-            )
-            if faults:
-                more = "; and more" if len(faults) > _SHOWN else ""
-                yield found("W3", where, "; ".join(faults[:_SHOWN]) + more, file=FILE)
+    elif kinds[0] in _REFUSED:
+        yield found("W2", where, f"it holds a {kinds[0]}, which Serving refuses", file=FILE)
+    elif graph is not None:
+        faults = _request_faults(kinds[0], getattr(log, kinds[0]).request, graph)
+        shown = list(islice(faults, _SHOWN + 1))
+        if shown:
+            more = "; and more" if len(shown) > _SHOWN else ""
+            yield found("W3", where, "; ".join(shown[:_SHOWN]) + more, file=FILE)
 
 
 def _request_faults(kind: str, request: Any, graph: MetaGraph) -> Iterator[str]:

@@ -99,10 +99,8 @@ class TableReader:
             raise DamagedModelError(
                 "the places of its indices, at its end, do not parse"
             ) from error
-        if at > _FOOTER - len(MAGIC) or footer[at : -len(MAGIC)].strip(b"\0"):
-            raise DamagedModelError(
-                "there is something between the places of its indices and its end"
-            )
+        if b"".join(map(wire.as_varint, numbers)).ljust(_FOOTER - len(MAGIC), b"\0") != footer[:-8]:
+            raise DamagedModelError("there is something else beside the places of its indices")
         return (
             _Block(kind="the block of properties", offset=numbers[0], size=numbers[1]),
             _Block(kind="the index of blocks", offset=numbers[2], size=numbers[3]),

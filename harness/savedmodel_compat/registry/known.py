@@ -81,23 +81,28 @@ def shipped() -> Data:
     return unpack(FILE.read_bytes())
 
 
-@cache
 def op(name: str) -> OpDef | None:
     """Return an op's definition of the newest pinned release that has it; None if none has.
 
     It has no descriptions, and must not be changed: every caller gets the same one.
     """
-    found = shipped().ops.get(name)
-    return None if found is None else schema.parse(schema.OpDef, found)
+    return _parsed(name) if name in shipped().ops else None
+
+
+def attrs(name: str) -> frozenset[str]:
+    """Return the attrs that an op has in any pinned release; none for an op that is not known."""
+    return _attrs(name) if name in shipped().ops else frozenset()
+
+
+# Only names that are known are kept: a model may hold any number of others.
+@cache
+def _parsed(name: str) -> OpDef:
+    return schema.parse(schema.OpDef, shipped().ops[name])
 
 
 @cache
-def attrs(name: str) -> frozenset[str]:
-    """Return the attrs that an op has in any pinned release; none for an op that is not known."""
-    definition = op(name)
-    if definition is None:
-        return frozenset()
-    newest = {attr.name for attr in definition.attr}
+def _attrs(name: str) -> frozenset[str]:
+    newest = {attr.name for attr in _parsed(name).attr}
     return frozenset(newest.union(shipped().former.get(name, ())))
 
 

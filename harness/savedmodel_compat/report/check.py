@@ -82,7 +82,7 @@ def _model_record(report: Report) -> dict[str, Any]:
         "findings": [_finding_record(finding) for finding in report.findings],
         "targets": {},
         "checkpoint": _checkpoint_record(report.checkpoint),
-        "tensor_data_verified": report.tensor_data and report.checkpoint is not None,
+        "tensor_data_verified": report.is_verified,
         "seconds": round(report.seconds, 4),
         "error": None if report.error is None else _error_text(report),
         "fault": report.fault,
@@ -146,10 +146,12 @@ def _variables(report: Report) -> str:
     checkpoint = report.checkpoint
     if checkpoint is None:
         return "no variables read"
-    data = "verified" if report.tensor_data else "not read"
+    data = " verified" if report.is_verified else ", not all of it verified"
+    if not report.tensor_data:
+        data = ", not read"
     return (
         f"{plural(len(checkpoint.tensors), 'tensor')}, {plural(checkpoint.parameters, 'parameter')},"
-        f" {size_text(checkpoint.data_bytes)} of data {data}"
+        f" {size_text(checkpoint.data_bytes)} of data{data}"
     )
 
 
