@@ -79,7 +79,7 @@ def test_a_good_model_has_no_finding(name: str) -> None:
 def test_a_graph_that_does_not_parse_is_not_looked_at(builder: Path) -> None:
     """Without a graph there is nothing to say of nodes."""
     (builder / "saved_model.pb").write_bytes(b"\xff")
-    assert not {"M2", "M5", "M10", "M11", "M15"} & set(rules(builder))
+    assert not {"M2", "M5", "M10", "M11", "M15", "M17"} & set(rules(builder))
 
 
 def lose_value(model: schema.SavedModel) -> None:
@@ -126,14 +126,33 @@ def list_complex(model: schema.SavedModel) -> None:
         (lambda m: setattr(value(m).tensor_shape.dim[0], "size", 4), "16 bytes, but has 12"),
         (lambda m: value(m).tensor_shape.dim.add(size=2**62), "too many elements"),
         (lambda m: [value(m).tensor_shape.dim.add(size=1) for _ in range(255)], "256 dimensions"),
-        (list_four, "has 3 values, but lists 4"),
-        (list_complex, "has 3 values, but lists 4"),
     ],
 )
 def test_m2_a_broken_constant(builder: Path, change: Change, words: str) -> None:
     """A Const without its value, or with another one than it declares, is found with its node."""
     edit(builder, change)
     finding = one(builder, "M2")
+    assert words in finding.message
+    assert finding.where == "MetaGraph [serve]: node b/Initializer/initial_value"
+
+
+def no_element(model: schema.SavedModel) -> None:
+    """Have content, and a shape without elements."""
+    value(model).tensor_shape.dim[0].size = 0
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (list_four, "has 3 values, but lists 4"),
+        (list_complex, "has 3 values, but lists 4"),
+        (no_element, "takes 0 bytes, but has 12"),
+    ],
+)
+def test_m17_more_values_than_elements(builder: Path, change: Change, words: str) -> None:
+    """A Const that lists more than its shape has loads, and what is too much is lost."""
+    edit(builder, change)
+    finding = one(builder, "M17")
     assert words in finding.message
     assert finding.where == "MetaGraph [serve]: node b/Initializer/initial_value"
 
@@ -383,8 +402,15 @@ def test_m11_in_the_graph(builder: Path, change: Change, where: str, words: str)
             "node NoOp | its input 'add:z:0' comes after a control input",
         ),
         (lambda m: body(m).ret.update({"identity": "gone:z:0"}), "is 'gone:z:0', which is not"),
-        (lambda m: body(m).ret.pop("identity"), "its output 'identity' has no value"),
-        (lambda m: body(m).control_ret.update({"c": "gone"}), "the node 'gone', which is not"),
+        (lambda m: body(m).ret.pop("identity"), "its output 'identity' is '', which is not"),
+        (
+            lambda m: body(m).control_ret.update({"add/ReadVariableOp": "gone"}),
+            "the node 'gone', which is not",
+        ),
+        (
+            lambda m: body(m).signature.control_output.append("c"),
+            "its control output 'c' is the node '', which is not",
+        ),
         (lambda m: body(m).node_def.add(name="NoOp", op="NoOp"), "2 nodes have the name 'NoOp'"),
         (lambda m: body(m).node_def.add(op="NoOp"), "1 nodes without a name"),
     ],
@@ -395,6 +421,20 @@ def test_m11_in_a_function(module: Path, change: Change, words: str) -> None:
     finding = one(module, "M11")
     assert words in f"{finding.where} | {finding.message}"
     assert finding.where.startswith(f"MetaGraph [serve]: function {LINE}")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda m: body(m).ret.update({"more": "gone:z:0"}),
+        lambda m: body(m).control_ret.update({"more": "gone"}),
+        lambda m: inner(m, "mul").input.append("^x"),
+    ],
+)
+def test_m11_what_may_be(module: Path, change: Change) -> None:
+    """Values of no output are ignored by every loader, and an argument may be a control input."""
+    edit(module, change)
+    assert findings(module) == []
 
 
 def test_an_argument_twice(module: Path) -> None:
@@ -428,9 +468,10 @@ def test_long_names_are_cut(tmp_path: Path) -> None:
     meta_graph.saver_def.restore_op_name = "r" * 10**6
     function = meta_graph.graph_def.library.function.add()
     function.signature.name = "f" * 10**6
-    function.ret["r" * 10**6] = "v" * 10**6
-    function.control_ret["r" * 10**6] = "v" * 10**6
+    function.ret["o" * 10**6] = "v" * 10**6
+    function.control_ret["c" * 10**6] = "v" * 10**6
     function.signature.output_arg.add(name="o" * 10**6)
+    function.signature.control_output.append("c" * 10**6)
     long = function.node_def.add(name="n" * 10**6, op="o" * 10**6, input=["i" * 10**6])
     long.attr["a"].func.name = "g" * 10**6
     function.node_def.add(name="m" * 10**6, op="NoOp").attr["a" * 10**6].i = 1

@@ -223,6 +223,19 @@ def test_defaults(module: Path, change: Change, message: str) -> None:
     assert message in found.message
 
 
+def test_a_default_without_a_value(module: Path) -> None:
+    """S2: a default whose bytes do not fit its shape; the rest of the model is read all the same."""
+
+    def change(signature: Any) -> None:
+        with_default("scale", numbers())(signature)
+        signature.defaults["scale"].tensor_content = b"123"
+
+    changed(module, change)
+    [found] = findings(module, notes=True)
+    assert found.rule == "S2"
+    assert found.where.endswith("signature 'serving_default', input 'scale'")
+
+
 def test_a_good_default(module: Path) -> None:
     """S2: a default that fits is nothing to speak of."""
     changed(module, with_default("scale", numbers()))

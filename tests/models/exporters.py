@@ -26,7 +26,7 @@ def builder(directory):
                     tags,
                     signatures,
                     assets_collection=v1.get_collection(v1.GraphKeys.ASSET_FILEPATHS),
-                    **options
+                    **options,
                 )
             else:
                 saver.add_meta_graph(tags, signatures, **options)

@@ -19,24 +19,25 @@ _NO_SIZE = ("object", None)
 _COMPLEX = ("scomplex_val", "dcomplex_val")
 
 
-def problem(node: NodeDef) -> str | None:
-    """Return what is wrong with a Const, in words; None if nothing is.
+def problem(node: NodeDef) -> tuple[str, str] | None:
+    """Return the rule that a Const breaks, and how, in words; None if it breaks none.
 
     The rules are those of ``ValidateSavedTensors`` (``cc/saved_model/loader.cc``), of the op's kernel
     (``core/kernels/constant_op.cc``) and of ``Tensor::FromProto`` (``core/framework/tensor.cc``), which
-    repeats the last value of a list that is too short. In a function body, value and type may be
-    placeholders that the caller binds.
+    repeats the last value of a list that is too short and drops what is too much. In a function
+    body, value and type may be placeholders that the caller binds.
     """
     attrs = node.attr
     if "value" not in attrs:
-        return "has no value"
+        return "M2", "has no value"
     value = attrs["value"]
     kind = value.WhichOneof("value")
     if kind == "placeholder":
         return None
     if kind != "tensor":
-        return "has a value that is no tensor"
-    return _of_type(node, value.tensor) or _of_shape(value.tensor)
+        return "M2", "has a value that is no tensor"
+    wrong = _of_type(node, value.tensor)
+    return ("M2", wrong) if wrong else _of_shape(value.tensor)
 
 
 def _of_type(node: NodeDef, tensor: TensorProto) -> str | None:
@@ -50,39 +51,47 @@ def _of_type(node: NodeDef, tensor: TensorProto) -> str | None:
     )
 
 
-def _of_shape(tensor: TensorProto) -> str | None:
+def _of_shape(tensor: TensorProto) -> tuple[str, str] | None:
     shape = tensor.tensor_shape
     if shape.unknown_rank:
-        return "has a value of unknown rank"
+        return "M2", "has a value of unknown rank"
     sizes = [dim.size for dim in shape.dim]
     if len(sizes) > _DIMENSIONS:
-        return f"has a value of {len(sizes)} dimensions; TensorFlow has at most {_DIMENSIONS}"
+        return "M2", f"has a value of {len(sizes)} dimensions; TensorFlow has at most {_DIMENSIONS}"
     count = 1
     for size in sizes:
         if size < 0:
-            return f"has a value of the shape {_shown(sizes)}, with a negative dimension"
+            return "M2", f"has a value of the shape {_shown(sizes)}, with a negative dimension"
         count *= size
         # A later size of 0 does not mend it.
         if count > _MOST:
-            return f"has a value of the shape {_shown(sizes)}, which has too many elements to count"
+            return (
+                "M2",
+                f"has a value of the shape {_shown(sizes)}, which has too many elements to count",
+            )
     return _of_size(tensor, sizes, count)
 
 
-def _of_size(tensor: TensorProto, sizes: list[int], count: int) -> str | None:
+def _of_size(tensor: TensorProto, sizes: list[int], count: int) -> tuple[str, str] | None:
     if not tensor.dtype:
-        return "has a value without a dtype"
+        return "M2", "has a value without a dtype"
     item, field = _storage(tensor.dtype)
     content = content_size(tensor)
     if content:
         if item is None or content == count * item:
             return None
-        return f"{_named(tensor, sizes)} takes {count * item} bytes, but has {content}"
+        # Without elements, no loader looks at the content.
+        rule = "M2" if count else "M17"
+        return rule, f"{_named(tensor, sizes)} takes {count * item} bytes, but has {content}"
     listed = len(getattr(tensor, field, ()))
     if field in _COMPLEX:
         listed = (listed + 1) // 2
     if listed <= count:
         return None
-    return f"{_named(tensor, sizes)} has {count} values, but lists {listed}: the rest is dropped"
+    return (
+        "M17",
+        f"{_named(tensor, sizes)} has {count} values, but lists {listed}: the rest is dropped",
+    )
 
 
 @cache

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
     ArgDef = Any
 
-_RULES = ("M2", "M5", "M10", "M11", "M15")
+_RULES = ("M2", "M5", "M10", "M11", "M15", "M17")
 _FUNCTION_TYPES = ("func", "list(func)")
 _DIGITS = 9
 _Key = TypeVar("_Key", str, tuple[str, str])
 
 
 def check(subject: Subject) -> Iterator[Finding]:
-    """Yield breaches of M2, M5, M10, M11 and M15; every node is looked at once."""
+    """Yield breaches of M2, M5, M10, M11, M15 and M17; every node is looked at once."""
     if subject.saved is None:
         return
     breaches = {rule: _Breaches() for rule in _RULES}
@@ -269,22 +269,17 @@ class _Pass:
         self.breaches["M11"].add(_at(scope.place, node), message)
 
     def _results(self, scope: _Scope, body: FunctionDef) -> None:
-        """Look at what the function gives back."""
+        """Look at what the function gives back; entries of no output of its signature are ignored."""
         breaches = self.breaches["M11"]
-        returned = body.ret
-        for output in body.signature.output_arg:
-            if output.name not in returned:
-                breaches.add(scope.place, f"its output '{clipped(output.name)}' has no value")
-        for output in sorted(returned):
-            value = returned[output]
-            name, _, port = value.partition(":")
-            if value not in scope.arguments and not self._is_output(scope, name, port):
-                message = (
-                    f"its output '{clipped(output)}' is '{clipped(value)}', which is not there"
-                )
+        returned, finished = body.ret, body.control_ret
+        for argument in body.signature.output_arg:
+            source = returned[argument.name] if argument.name in returned else ""
+            name, _, port = source.partition(":")
+            if source not in scope.arguments and not self._is_output(scope, name, port):
+                message = f"its output '{clipped(argument.name)}' is '{clipped(source)}', which is not there"
                 breaches.add(scope.place, message)
-        for output in sorted(body.control_ret):
-            node = body.control_ret[output]
+        for output in body.signature.control_output:
+            node = finished[output] if output in finished else ""
             if node not in scope.ops:
                 words = f"its control output '{clipped(output)}' is the node '{clipped(node)}'"
                 breaches.add(scope.place, f"{words}, which is not there")
@@ -310,7 +305,7 @@ class _Pass:
         if name == "Const":
             problem = constants.problem(node)
             if problem:
-                self.breaches["M2"].add(_at(place, node), f"the Const {problem}")
+                self.breaches[problem[0]].add(_at(place, node), f"the Const {problem[1]}")
 
     def _op(self, name: str) -> _Op:
         if name not in self.ops:

@@ -189,7 +189,7 @@ RULES = (
     ),
     _error(
         "M2",
-        "A Const carries a value of its dtype, with as many elements as its shape has.",
+        "A Const carries a value of its dtype, and enough of it for its shape.",
         "TF cc/saved_model/loader.cc (ValidateSavedTensors), core/framework/tensor.cc",
         _AGAIN,
     ),
@@ -276,6 +276,12 @@ RULES = (
         "Every node that a collection names is in the graph.",
         "TF python/framework/meta_graph.py (import_scoped_meta_graph); the C++ loader does not look",
         "export again: the collections are of another graph",
+    ),
+    _warning(
+        "M17",
+        "A Const lists no more values than its shape has: the loaders drop the rest.",
+        f"{NOBODY}; TF core/framework/tensor.cc drops them, python/framework/tensor_util.py does not",
+        "export again with the value and the shape that are meant",
     ),
     _error(
         "S1",
@@ -405,7 +411,7 @@ RULES = (
     ),
     _warning(
         "W4",
-        "Every warm-up record holds one log: of several Serving sees the last, and one without it passes over.",
+        "Every warm-up record holds one log, of a size that is looked at: of several Serving sees the last, and one without it passes over.",
         "TFS servables/tensorflow/saved_model_warmup.cc",
         "write one PredictionLog with one request a record",
     ),

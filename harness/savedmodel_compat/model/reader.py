@@ -63,7 +63,7 @@ def read(path: Path | str, *, tensor_data: bool = True) -> SavedModel:
         meta_graphs=tuple(_meta_graph(graph, file) for graph in proto.meta_graphs),
         fingerprint=hashes,
         files=files.list_files(folder),
-        notes=notes + problems,
+        notes=(*notes, *problems, *_default_notes(proto)),
         tensor_data=tensor_data,
         proto=proto,
     )
@@ -89,7 +89,7 @@ def _meta_graph(proto: schema.MetaGraphDef, file: Path) -> MetaGraph:
         min_consumer=versions.min_consumer,
         bad_consumers=tuple(versions.bad_consumers),
         signatures={
-            key: _signature(key, proto.signature_def[key], file)
+            key: _signature(key, proto.signature_def[key])
             for key in sorted(proto.signature_def)
         },
         assets=tuple(_assets(proto, file)),
@@ -99,24 +99,36 @@ def _meta_graph(proto: schema.MetaGraphDef, file: Path) -> MetaGraph:
     )
 
 
-def _signature(key: str, proto: schema.SignatureDef, file: Path) -> Signature:
+def _signature(key: str, proto: schema.SignatureDef) -> Signature:
+    defaults = {alias: _default(proto.defaults[alias]) for alias in sorted(proto.defaults)}
     return Signature(
         key=key,
         method_name=proto.method_name,
         inputs=_specs(proto.inputs),
         outputs=_specs(proto.outputs),
-        defaults={
-            alias: _default(proto.defaults[alias], f"{file}: signature '{key}', input '{alias}'")
-            for alias in sorted(proto.defaults)
-        },
+        defaults={alias: value for alias, value in defaults.items() if value is not None},
     )
 
 
-def _default(tensor: schema.TensorProto, where: str) -> np.ndarray[Any, Any]:
+def _default(tensor: schema.TensorProto) -> np.ndarray[Any, Any] | None:
+    """Return a default's value; None if it has none that can be read, which no loader minds."""
     try:
         return to_numpy(tensor)
-    except SavedModelCompatError as error:
-        raise DamagedModelError(f"{where}: its default cannot be read: {error}") from error
+    except SavedModelCompatError:
+        return None
+
+
+def _default_notes(proto: schema.SavedModel) -> Iterator[str]:
+    """Yield, in words, which defaults were left out."""
+    for meta_graph in proto.meta_graphs:
+        for key in sorted(meta_graph.signature_def):
+            defaults = meta_graph.signature_def[key].defaults
+            for alias in sorted(defaults):
+                try:
+                    to_numpy(defaults[alias])
+                except SavedModelCompatError as error:
+                    where = f"signature '{key}', input '{alias}'"
+                    yield f"{where}: its default cannot be read and was left out: {error}"
 
 
 def _specs(infos: Mapping[str, schema.TensorInfo]) -> dict[str, TensorSpec]:
