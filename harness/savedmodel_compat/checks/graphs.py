@@ -273,13 +273,13 @@ class _Pass:
         breaches = self.breaches["M11"]
         returned, finished = body.ret, body.control_ret
         for argument in body.signature.output_arg:
-            source = returned[argument.name] if argument.name in returned else ""
+            source = returned.get(argument.name, "")
             name, _, port = source.partition(":")
             if source not in scope.arguments and not self._is_output(scope, name, port):
                 message = f"its output '{clipped(argument.name)}' is '{clipped(source)}', which is not there"
                 breaches.add(scope.place, message)
         for output in body.signature.control_output:
-            node = finished[output] if output in finished else ""
+            node = finished.get(output, "")
             if node not in scope.ops:
                 words = f"its control output '{clipped(output)}' is the node '{clipped(node)}'"
                 breaches.add(scope.place, f"{words}, which is not there")
