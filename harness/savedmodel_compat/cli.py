@@ -145,8 +145,8 @@ def inspect(model: Path, form: str, digest: bool) -> None:
     saved = read(model, tensor_data=False)
     # The hash of a large file takes its time; who asks for digests has it.
     hashes = fingerprint.verify(saved, limit=parse.SIZE_LIMIT if digest else payloads.SMALLEST_FILE)
-    manifest = files.manifest(saved.path) if digest else None
-    sha256 = files.digest_of(manifest) if manifest is not None else None
+    manifest = files.manifest(saved.path) if digest else ()
+    sha256 = files.digest_of(manifest) if digest else None
     if form == "json":
         import json
 

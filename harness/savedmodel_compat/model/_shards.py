@@ -42,9 +42,7 @@ class Trouble(enum.Enum):
     MISSING = "missing"  # its shard is not there, or cannot be read
     SHORT = "short"  # its shard ends before it does
     CHECKSUM = "checksum"
-    FORM = (
-        "form"  # lengths of its strings or variants do not add up, or it shares bytes with another
-    )
+    FORM = "form"  # its strings or variants do not add up, or it shares bytes with another
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

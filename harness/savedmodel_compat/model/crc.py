@@ -43,7 +43,7 @@ def unmask(stored: int) -> int:
 def _implementation() -> Callable[[int, bytes], int]:
     with warnings.catch_warnings():
         # Without its extension in C it is slower, and no less right.
-        warnings.simplefilter("ignore", RuntimeWarning)
+        warnings.simplefilter("ignore")
         import google_crc32c
     extend_: Callable[[int, bytes], int] = google_crc32c.extend
     return extend_

@@ -89,8 +89,7 @@ def _meta_graph(proto: schema.MetaGraphDef, file: Path) -> MetaGraph:
         min_consumer=versions.min_consumer,
         bad_consumers=tuple(versions.bad_consumers),
         signatures={
-            key: _signature(key, proto.signature_def[key])
-            for key in sorted(proto.signature_def)
+            key: _signature(key, proto.signature_def[key]) for key in sorted(proto.signature_def)
         },
         assets=tuple(_assets(proto, file)),
         init_op=_init_op(proto),
