@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from savedmodel_compat.errors import DamagedModelError, UnsupportedError
-from savedmodel_compat.model import schema
+from savedmodel_compat.model import schema, wire
 from savedmodel_compat.tensors import dtype_name, shape_from_proto, to_numpy
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ _CALLS = {
     "While": "body",
 }
 _LISTS = {"string": 1, "float32": 2, "int64": 3}
-_LENGTH_DELIMITED = 2
+# A negative number stands as its two's complement.
+_UINT64 = (1 << 64) - 1
 # A chain of nodes that hand a constant on is short; one in a damaged graph may be a ring.
 _MOST_HOPS = 100
 
@@ -119,23 +120,12 @@ def _encode_feature(values: np.ndarray[Any, Any]) -> bytes:
     elif kind == "float32":
         listed = _field(1, struct.pack(f"<{len(flat)}f", *flat))
     else:
-        listed = _field(1, b"".join(_varint(value) for value in flat))
+        listed = _field(1, b"".join(wire.as_varint(value & _UINT64) for value in flat))
     return _field(_LISTS[kind], listed)
 
 
 def _field(number: int, data: bytes) -> bytes:
-    return _varint(number << 3 | _LENGTH_DELIMITED) + _varint(len(data)) + data
-
-
-def _varint(value: int) -> bytes:
-    """Encode an int64; a negative one takes ten bytes, as two's complement."""
-    value &= (1 << 64) - 1
-    encoded = bytearray()
-    while value > 0x7F:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    encoded.append(value)
-    return bytes(encoded)
+    return wire.as_varint(wire.tag_of(number)) + wire.as_varint(len(data)) + data
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from google.protobuf.message import DecodeError
 
-from savedmodel_compat.model import schema
+from savedmodel_compat.model import schema, wire
 
 if TYPE_CHECKING:
     from typing import Any
@@ -32,7 +32,6 @@ _TEXTS = (
     (r"(saved_model_schema_version\s*:|meta_graphs\s*\{)", TEXT_FORM),
 )
 _OP = re.compile(r"[A-Za-z_][\w>.]*\Z")
-_VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 
 
 def recognise(data: bytes) -> str | None:
@@ -62,29 +61,20 @@ def cut_short(data: bytes) -> str | None:
     Args:
         data: the content of a ``saved_model.pb``.
     """
-    at = 0
-    while at < len(data):
-        start = at
-        tag, at = _varint(data, at)
-        number, wire = tag >> 3, tag & 7
-        if number not in (1, 2) or wire not in (_VARINT, _LENGTH):
-            return None
-        length, at = _varint(data, at)
-        if wire == _LENGTH:
-            at += length
-        if at > len(data):
-            return f"cut short: the field at byte {start} ends at {at}, the file at {len(data)}"
+    start = 0
+    while start < len(data):
+        try:
+            tag, at = wire.varint(data, start)
+            if tag >> 3 not in (1, 2) or tag & 7 not in (wire.VARINT, wire.LENGTH):
+                return None
+            length, at = wire.varint(data, at)
+        except wire.WireError as error:
+            return f"cut short: {error}"
+        end = at + length if tag & 7 == wire.LENGTH else at
+        if end > len(data):
+            return f"cut short: the field at byte {start} ends at {end}, the file at {len(data)}"
+        start = end
     return None
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    for index in range(at, min(at + 10, len(data))):
-        value |= (data[index] & 0x7F) << shift
-        shift += 7
-        if data[index] < 0x80:
-            return value, index + 1
-    return value, len(data) + 1
 
 
 def _as_graph(data: bytes) -> str | None:
