@@ -3,7 +3,7 @@
 The data lie in ``ops.z`` beside this file and are made anew from the pinned wheels, which are
 fetched if they are not there, by::
 
-    python -m savedmodel_compat.registry.known --write
+    python -m savedmodel_compat.registry.make --write
 
 Do that, and commit the file, whenever a pin is added or changed; `make` says how it is done.
 """
@@ -121,9 +121,3 @@ def op_library(name: str) -> str | None:
 def releases() -> tuple[str, ...]:
     """Return the releases that the data were taken from, oldest first."""
     return tuple(shipped().wheels)
-
-
-if __name__ == "__main__":
-    from savedmodel_compat.registry.make import main
-
-    main()

@@ -53,7 +53,7 @@ class Release:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write the data file anew from every pinned wheel, or say what it would hold."""
-    parser = argparse.ArgumentParser(prog="python -m savedmodel_compat.registry.known")
+    parser = argparse.ArgumentParser(prog="python -m savedmodel_compat.registry.make")
     parser.add_argument("--write", action="store_true", help=f"write {FILE.name}")
     chosen = parser.parse_args(arguments)
     cache = Cache(root=default_root())
@@ -179,3 +179,7 @@ def place(name: str) -> str | None:
     if inner[0] == "contrib" and "lite" not in inner:
         return "/".join(inner[:2])
     return _MICROFRONTEND if "/".join(inner).startswith(f"{_MICROFRONTEND}/") else None
+
+
+if __name__ == "__main__":
+    main()
