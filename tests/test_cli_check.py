@@ -78,6 +78,31 @@ def test_machines_get_json_alone(
     assert "there is no folder" in captured.err
 
 
+def test_the_configuration_says_what_fails(
+    builder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``fail-on`` holds unless the command line says otherwise; another word is refused."""
+    shutil.copy(builder / "saved_model.pb", builder / "saved_model.pbtxt")
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "pyproject.toml"
+    file.write_text('[tool.savedmodel-compat.check]\nfail-on = "warning"\n')
+    assert cli.run(["check", str(builder)]) == 1
+    assert cli.run(["check", str(builder), "--fail-on", "error"]) == 0
+    file.write_text('[tool.savedmodel-compat.check]\nfail-on = "note"\n')
+    assert cli.run(["check", str(builder)]) == 4
+
+
+def test_a_model_whose_graph_was_not_read_says_so(
+    builder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the rule turned off that tells it, the verdict still does."""
+    (builder / "saved_model.pb").write_bytes(b"")
+    assert cli.run(["check", str(builder), "--disable", "L1"]) == 0
+    out = capsys.readouterr().out
+    assert "nothing found; the graph could not be read, 2 tensors" in out
+    assert "rules turned off: L1" in out
+
+
 def test_annotations(builder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """GitHub gets workflow commands."""
     (builder / "assets/words.txt").unlink()

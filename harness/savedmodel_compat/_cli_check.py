@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,23 +18,27 @@ if TYPE_CHECKING:
 
     from savedmodel_compat.checks.policy import Policy
     from savedmodel_compat.checks.run import Report
+    from savedmodel_compat.config import Configuration
+    from savedmodel_compat.report.check import Look
 
 _FAULT = 3
 # Below this many bytes a bar would only flicker.
 _LONG = 500_000_000
+# Whether a folder can be read is for its own report to say.
+_PATH = click.Path(readable=False)
 _FORMATS = ("text", "json", "github", "sarif")
 
 
 @click.command()
-@click.argument("models", metavar="MODEL...", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("models", metavar="MODEL...", nargs=-1, type=_PATH)
 @click.option(
     "--serving",
     is_flag=True,
     help="MODELs are base folders of TensorFlow Serving; check the version that it would serve.",
 )
-@click.option("--disable", metavar="RULE", multiple=True, help="Turn a rule off; may be repeated.")
+@click.option("--disable", metavar="RULE,…", multiple=True, help="Turn rules off; may be repeated.")
 @click.option(
-    "--error", metavar="RULE", multiple=True, help="Make an error of a rule; may be repeated."
+    "--error", metavar="RULE,…", multiple=True, help="Make errors of rules; may be repeated."
 )
 @click.option("--list-rules", is_flag=True, help="List the rules and do nothing else.")
 @click.option(
@@ -42,27 +48,32 @@ _FORMATS = ("text", "json", "github", "sarif")
 @click.option(
     "--fail-on",
     type=click.Choice(["error", "warning"]),
-    default="error",
-    show_default=True,
-    help="The least severity that makes the exit code 1.",
+    default=None,
+    help="The least severity that makes the exit code 1.  [default: error]",
 )
+@click.option("--quiet", "-q", is_flag=True, help="Leave out the models without a finding.")
 def check(  # noqa: PLR0917 - click passes them by name
-    models: tuple[Path, ...],
+    models: tuple[str, ...],
     serving: bool,
     disable: tuple[str, ...],
     error: tuple[str, ...],
     list_rules: bool,
     no_tensor_data: bool,
     form: str,
-    fail_on: str,
+    fail_on: str | None,
+    quiet: bool,
 ) -> int:
     """Say what is wrong with SavedModels, where, and how to mend it; nothing in them is run.
 
     A MODEL is the folder of a SavedModel, a base folder of TensorFlow Serving (then the version is
     checked that would be served), or a folder of such folders.
     """
+    from savedmodel_compat import config
+
+    configuration = config.load()
+    policy = _policy(disable, error, configuration)
     if list_rules:
-        click.echo(_rules(form))
+        click.echo(_rules(form, policy))
         return 0
     if not models:
         raise UsageError(
@@ -70,19 +81,18 @@ def check(  # noqa: PLR0917 - click passes them by name
         )
     from savedmodel_compat.checks.run import Options, check_all
 
-    policy = _policy(disable, error)
     with _Bar(models, shown=not no_tensor_data) as progress:
         options = Options(
             serving=serving, tensor_data=not no_tensor_data, policy=policy, progress=progress
         )
         reports = check_all(models, options)
-    click.echo(_shown(reports, form))
-    return _exit_code(reports, fail_on, form)
+    click.echo(_shown(reports, form, policy, quiet=quiet))
+    return _exit_code(reports, fail_on or configuration.fail_on, form)
 
 
 @click.command()
-@click.argument("a", type=click.Path(path_type=Path))
-@click.argument("b", type=click.Path(path_type=Path))
+@click.argument("a", type=_PATH)
+@click.argument("b", type=_PATH)
 @click.option(
     "--fail-on",
     type=click.Choice(["signature", "ops", "variables", "any"]),
@@ -92,7 +102,7 @@ def check(  # noqa: PLR0917 - click passes them by name
 @click.option(
     "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
 )
-def diff(a: Path, b: Path, fail_on: str | None, form: str) -> int:
+def diff(a: str, b: str, fail_on: str | None, form: str) -> int:
     """Say how SavedModel B differs from SavedModel A: signatures, ops, attrs, variables, assets, producer."""
     from savedmodel_compat.model import difference
     from savedmodel_compat.report import difference as report
@@ -108,7 +118,7 @@ def diff(a: Path, b: Path, fail_on: str | None, form: str) -> int:
 class _Bar:
     """A bar on the terminal for data that takes long to read; silent anywhere else."""
 
-    def __init__(self, models: Sequence[Path], *, shown: bool) -> None:
+    def __init__(self, models: Sequence[str], *, shown: bool) -> None:
         self._total = sum(_data_sizes(models)) if shown and sys.stderr.isatty() else 0
         self._bar: Any = None
 
@@ -134,43 +144,42 @@ def _silent(size: int) -> None:
     """Take notice of nothing."""
 
 
-def _data_sizes(models: Sequence[Path]) -> Iterator[int]:
+def _data_sizes(models: Sequence[str]) -> Iterator[int]:
     """Yield the sizes of the shards of models, of their versions, and of models in a folder."""
     for model in models:
         for pattern in ("", "*/", "*/*/"):
-            for file in model.glob(f"{pattern}variables/variables.data-*"):
+            for file in Path(model).glob(f"{pattern}variables/variables.data-*"):
                 try:
                     yield file.lstat().st_size
                 except OSError:
                     continue  # the check itself says what is wrong with it
 
 
-def _policy(disable: Sequence[str], error: Sequence[str]) -> Policy:
+def _policy(disable: Sequence[str], error: Sequence[str], configuration: Configuration) -> Policy:
     """Return what holds: the command line, then the configuration."""
-    from savedmodel_compat import config
     from savedmodel_compat.checks.policy import Policy
 
     said = Policy.of(disable=disable, error=error)
-    return said.over(Policy.of_configuration(config.load()))
+    return said.over(Policy.of_configuration(configuration))
 
 
-def _rules(form: str) -> str:
+def _rules(form: str, policy: Policy) -> str:
     from savedmodel_compat.report import check as report
 
     if form == "text":
-        return report.rules_text()
+        return report.rules_text(policy)
     if form == "json":
-        return json.dumps(report.rules_record(), indent=1)
+        return json.dumps(report.rules_record(policy), indent=1)
     raise UsageError(f"--list-rules has no format {form}", hint="--format text or --format json")
 
 
-def _shown(reports: list[Report], form: str) -> str:
+def _shown(reports: list[Report], form: str, policy: Policy, *, quiet: bool) -> str:
     from savedmodel_compat.report import check as report
 
     if form == "text":
-        return report.as_text(reports)
+        return report.as_text(reports, policy, _look(quiet=quiet))
     if form == "json":
-        return json.dumps(report.as_record(reports), indent=1)
+        return json.dumps(report.as_record(reports, policy), indent=1)
     from savedmodel_compat.report import github, sarif
 
     if form == "github":
@@ -178,11 +187,28 @@ def _shown(reports: list[Report], form: str) -> str:
     return json.dumps(sarif.as_sarif(reports, root=Path.cwd()), indent=1)
 
 
+def _look(*, quiet: bool) -> Look:
+    from savedmodel_compat.report.check import Look
+
+    if not sys.stdout.isatty():
+        return Look(quiet=quiet)
+    return Look(
+        width=shutil.get_terminal_size().columns,
+        styled=not os.environ.get("NO_COLOR"),
+        quiet=quiet,
+    )
+
+
 def _exit_code(reports: list[Report], fail_on: str, form: str) -> int:
-    faults = [report.fault for report in reports if report.fault is not None]
-    for fault in faults:
-        click.echo(f"{fault}\nerror: this is a fault of savedmodel-compat", err=True)
+    # One fault of ours may show in many models; it is told once.
+    faults = dict.fromkeys(fault for report in reports for fault in report.faults)
     if faults:
+        for fault in faults:
+            click.echo(fault, err=True)
+        click.echo(
+            "error: this is a fault of savedmodel-compat; the lines above belong in a report",
+            err=True,
+        )
         return _FAULT
     errors = [report.error for report in reports if report.error is not None]
     if errors:

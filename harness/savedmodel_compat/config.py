@@ -16,7 +16,8 @@ else:
 
 _TABLE = "tool.savedmodel-compat"
 _KEYS = ("check", "exporters", "pins", "sets")
-_CHECK_KEYS = ("disable", "error")
+_CHECK_KEYS = ("disable", "error", "fail-on")
+_FAIL_ON = ("error", "warning")
 _ROW_TEXTS = ("release", "python", "package", "lock", "device", "sha256")
 _ROW_KEYS = (*_ROW_TEXTS, "bytes")
 _DEVICES = ("cpu", "gpu")
@@ -57,6 +58,7 @@ class Configuration:
         sets: release specifiers of each named set.
         disable: ids of static rules that are turned off.
         error: ids of static rules that are errors here.
+        fail_on: the least severity of a finding that fails a check, ``error`` or ``warning``.
     """
 
     path: Path | None = None
@@ -65,6 +67,7 @@ class Configuration:
     sets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     disable: tuple[str, ...] = ()
     error: tuple[str, ...] = ()
+    fail_on: str = "error"
 
 
 def find(start: Path | None = None) -> Path | None:
@@ -107,6 +110,7 @@ def read(path: Path) -> Configuration:
         sets={name: _texts(value, path, f"{_TABLE}.sets.{name}") for name, value in sets.items()},
         disable=_texts(check.get("disable", []), path, f"{_TABLE}.check.disable"),
         error=_texts(check.get("error", []), path, f"{_TABLE}.check.error"),
+        fail_on=_fail_on(check.get("fail-on", "error"), path),
     )
 
 
@@ -117,6 +121,13 @@ def _tool_table(path: Path) -> Mapping[str, object]:
         raise ConfigurationError(f"{path} does not parse: {error}") from error
     tool = _mapping(document.get("tool", {}), path, "tool")
     return _mapping(tool.get("savedmodel-compat", {}), path, _TABLE)
+
+
+def _fail_on(value: object, path: Path) -> str:
+    text = _text(value, path, f"{_TABLE}.check.fail-on")
+    if text not in _FAIL_ON:
+        raise _wrong(path, f"{_TABLE}.check.fail-on", value, " or ".join(map(repr, _FAIL_ON)))
+    return text
 
 
 def _exporter(value: object, path: Path, name: str) -> str:

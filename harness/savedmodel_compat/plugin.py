@@ -180,7 +180,7 @@ def savedmodel_check(pytestconfig: pytest.Config) -> Callable[..., Report]:
     """A function that fails the test if a model breaks a static rule: ``savedmodel_check("models/my_model")``.
 
     It returns the report, whose findings may say more. The path is relative to pytest's rootdir; ``disable`` and ``error``
-    name rules, beside those of ``[tool.savedmodel-compat.check]``; ``fail_on`` is ``"error"`` or ``"warning"``; ``serving``
+    name rules, over those of ``[tool.savedmodel-compat.check]``; ``fail_on`` is ``"error"`` or ``"warning"``; ``serving``
     and ``tensor_data`` are as on the command line. Nothing of the model is run, and no TensorFlow is needed.
     """
 
@@ -189,7 +189,7 @@ def savedmodel_check(pytestconfig: pytest.Config) -> Callable[..., Report]:
         *,
         disable: str | Sequence[str] = (),
         error: str | Sequence[str] = (),
-        fail_on: str = "error",
+        fail_on: str | None = None,
         serving: bool = False,
         tensor_data: bool = True,
     ) -> Report:
@@ -202,14 +202,17 @@ def savedmodel_check(pytestconfig: pytest.Config) -> Callable[..., Report]:
         root = pytestconfig.rootpath
         try:
             said = Policy.of(disable=_several(disable), error=_several(error))
-            policy = said.over(Policy.of_configuration(config.load(root)))
+            configuration = config.load(root)
+            policy = said.over(Policy.of_configuration(configuration))
             options = Options(serving=serving, tensor_data=tensor_data, policy=policy)
             report = check(root / path, options)
-            failing = report.failing(fail_on)
+            failing = report.failing(fail_on or configuration.fail_on)
         except SavedModelCompatError as problem:
             _raise(problem)
         if failing:
-            _fail(as_text([report]))
+            # The rules first: pytest's summary shows the beginning.
+            ids = ", ".join(dict.fromkeys(finding.rule for finding in failing))
+            _fail(f"{ids}: {path}\n{as_text([report], policy)}")
         return report
 
     return check

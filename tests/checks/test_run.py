@@ -68,10 +68,66 @@ def test_a_rule_that_fails_is_our_fault(
     monkeypatch.setattr(run, "CHECKS", (*run.CHECKS, broken))
     first, second = run.check_all([module, builder], run.Options())
     assert first.path == builder
-    assert "ZeroDivisionError" in str(first.fault)
+    [fault] = first.faults
+    assert "ZeroDivisionError" in fault
     assert second.findings == ()
     with pytest.raises(SavedModelCompatError, match="a rule failed"):
         run.check(builder)
+
+
+def test_a_rule_that_fails_does_not_stop_the_other_rules(
+    builder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the other rules say stands beside the fault."""
+    (builder / "assets/words.txt").unlink()
+
+    def broken(subject: Subject) -> Iterator[Finding]:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(run, "CHECKS", (broken, *run.CHECKS))
+    [report] = run.check_all([builder], run.Options())
+    assert len(report.faults) == 1
+    assert [finding.rule for finding in report.findings] == ["L4"]
+
+
+def test_a_model_under_several_names_is_checked_once(
+    builder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A path, the same with dots in it, a link, and the folder that holds it mean one model."""
+    (tmp_path / "link").symlink_to(builder)
+    monkeypatch.chdir(tmp_path)
+    paths = [builder, Path(builder.name), tmp_path / ".", tmp_path / "link"]
+    assert len(run.check_all(paths, run.Options())) == 1
+
+
+def test_models_are_sorted_as_people_count(tmp_path: Path) -> None:
+    """The second comes before the tenth."""
+    for name in ("m10", "m2", "m1"):
+        shutil.copytree(MODELS / GOOD[0], tmp_path / name)
+    reports = run.check_all([tmp_path], run.Options())
+    assert [report.name for report in reports] == ["m1", "m2", "m10"]
+
+
+def test_an_export_that_wrote_nothing_does_not_pass(tmp_path: Path) -> None:
+    """In a folder of models an empty folder is an error; one with other things is named and passed over."""
+    shutil.copytree(MODELS / GOOD[0], tmp_path / "good")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "only_assets/assets").mkdir(parents=True)
+    (tmp_path / "only_assets/assets/words.txt").write_text("one")
+    (tmp_path / "served/1").mkdir(parents=True)
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes/todo.txt").write_text("")
+    reports = run.check_all([tmp_path], run.Options())
+    found = {report.name: [finding.rule for finding in report.findings] for report in reports}
+    assert found == {
+        "empty": ["L1"],
+        "only_assets": ["L1"],
+        "served": ["L8"],
+        "good": [],
+        "notes": [],
+    }
+    assert [report.name for report in reports if report.skipped] == ["notes"]
+    assert "it holds todo.txt" in reports[-1].skipped
 
 
 def test_the_policy_holds_before_the_order(builder: Path) -> None:

@@ -48,15 +48,23 @@ def test_a_version_is_named_with_its_base_folder(tmp_path: Path) -> None:
     assert expand(model(tmp_path / "mnist/7"))[0].name == "mnist/7"
 
 
-def test_a_base_folder(tmp_path: Path) -> None:
-    """Without --serving a base folder is the version that would be served, and no more is asked of it."""
+@pytest.mark.parametrize("serving", [False, True])
+def test_a_base_folder(tmp_path: Path, serving: bool) -> None:
+    """A base folder is the version that would be served, whether it is said to be one or not."""
     for name in ("2", "010", "v3", "temp-12"):
         model(tmp_path / "base" / name)
-    (tmp_path / "base/99").touch()
+    [place] = expand(tmp_path / "base", serving=serving)
+    assert (place.folder, place.version) == (tmp_path / "base/010", 10)
+    assert told(place) == [("L20", "temp-12"), ("L20", "v3")]
 
-    assert expand(tmp_path / "base") == [
-        Place(name="base", folder=tmp_path / "base/010", base=tmp_path / "base", version=10)
-    ]
+
+@pytest.mark.parametrize("serving", [False, True])
+def test_a_file_that_is_taken_for_a_version(tmp_path: Path, serving: bool) -> None:
+    """Serving would load it, so that no model is served, whatever else is there."""
+    model(tmp_path / "base/2")
+    (tmp_path / "base/99").touch()
+    [place] = expand(tmp_path / "base", serving=serving)
+    assert (place.folder, place.version, told(place)) == (None, 99, [("L8", "99")])
 
 
 @pytest.mark.parametrize(
@@ -96,26 +104,31 @@ def test_a_version_whose_file_is_lost(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_models(tmp_path: Path) -> None:
-    """Each child that is a model, a base folder or what is left of one is a place; others are not."""
+    """Each child is a place: a model, a base folder, what is left of one, and an empty one too."""
     model(tmp_path / "b")
     model(tmp_path / "c/1")
     parts(tmp_path / "a")
     model(tmp_path / "d/4")
     (tmp_path / "d/5").mkdir()
+    (tmp_path / "empty").mkdir()
     (tmp_path / "notes").mkdir()
+    (tmp_path / "notes/todo.txt").touch()
     model(tmp_path / ".cache")
     (tmp_path / "file").touch()
     places = expand(tmp_path)
 
-    assert [place.name for place in places] == ["a", "b", "c", "d"]
+    assert [place.name for place in places] == ["a", "b", "c", "d", "empty", "notes"]
     assert [place.folder for place in places] == [
         tmp_path / "a",
         tmp_path / "b",
         tmp_path / "c/1",
         None,
+        tmp_path / "empty",
+        None,
     ]
-    assert [told(place) for place in places] == [[], [], [], [("L8", ".")]]
-    assert "the highest version, 5" in places[3].findings[0].message
+    assert [told(place) for place in places] == [[], [], [], [("L8", "5")], [], []]
+    assert "it is the highest version, 5" in places[3].findings[0].message
+    assert [bool(place.skipped) for place in places] == [False] * 5 + [True]
 
 
 def test_a_hundred_models(tmp_path: Path) -> None:
@@ -152,12 +165,13 @@ def test_no_model(tmp_path: Path, name: str) -> None:
 
 
 def test_a_version_twice(tmp_path: Path) -> None:
-    """Without --serving, which version is meant has to be clear."""
+    """A number that stands twice is found with and without --serving, and one of them is checked."""
     model(tmp_path / "1")
     model(tmp_path / "001")
 
-    with pytest.raises(NotASavedModelError, match="version 1 twice"):
-        expand(tmp_path)
+    for serving in (False, True):
+        [place] = expand(tmp_path, serving=serving)
+        assert (place.folder, told(place)) == (tmp_path / "1", [("L8", "1")])
 
 
 def base_with(*names: str, tmp_path: Path) -> Path:
@@ -266,17 +280,22 @@ def test_a_folder_of_base_folders(tmp_path: Path) -> None:
     model(tmp_path / "a/x")
     model(tmp_path / "c")
     model(tmp_path / "d/v1")
+    (tmp_path / "empty").mkdir()
     (tmp_path / "notes").mkdir()
+    (tmp_path / "notes/todo.txt").touch()
     places = expand(tmp_path, serving=True)
 
-    assert [place.name for place in places] == ["a", "b", "c", "d"]
+    assert [place.name for place in places] == ["a", "b", "c", "d", "empty", "notes"]
     assert [told(place) for place in places] == [
         [("L20", "x")],
         [],
         [("L8", ".")],
         [("L20", "v1"), ("L8", ".")],
+        [("L8", ".")],
+        [],
     ]
-    assert [place.version for place in places] == [1, 1, None, None]
+    assert [place.version for place in places] == [1, 1, None, None, None, None]
+    assert places[5].skipped
 
 
 def test_many_strange_folders_are_counted(tmp_path: Path) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import click
 import pytest
 
 from savedmodel_compat.checks.findings import found
+from savedmodel_compat.checks.policy import Policy
 from savedmodel_compat.checks.rules import RULES
 from savedmodel_compat.checks.run import Report
 from savedmodel_compat.errors import NotASavedModelError
@@ -57,6 +59,58 @@ def test_the_text_survives_what_a_model_says(reports: list[Report]) -> None:
     assert r"\x1b[31m" in check.as_text(reports)
 
 
+def test_rules_that_are_off_are_said(reports: list[Report]) -> None:
+    """What a user turned off or up stands below, and in the record."""
+    policy = Policy.of(disable=["L15,L2"], error=["M1"])
+    assert check.as_text(reports, policy).splitlines()[-2:] == [
+        "rules turned off: L2, L15",
+        "rules made errors: M1",
+    ]
+    record = check.as_record(reports, policy)
+    assert (record["disabled"], record["raised"]) == (["L2", "L15"], ["M1"])
+    holds = {row["rule"]: row["holds"] for row in check.rules_record(policy)["rules"]}
+    assert (holds["L2"], holds["M1"], holds["L1"]) == ("off", "error", "error")
+    assert "L2  off      " in check.rules_text(policy)
+
+
+def test_on_a_terminal_lines_are_parted_between_words(reports: list[Report]) -> None:
+    """No line is longer than the terminal is wide, and what follows is indented."""
+    lines = check.as_text(reports, look=check.Look(width=60)).splitlines()
+    assert max(map(len, lines)) <= 60
+    assert any(line.startswith(" " * 17) for line in lines)
+
+
+def test_colour_is_besides(reports: list[Report]) -> None:
+    """With colour the text is the same but for the codes."""
+    plain = check.as_text(reports)
+    styled = check.as_text(reports, look=check.Look(styled=True))
+    assert styled != plain
+    assert click.unstyle(styled) == plain
+
+
+def test_quiet_leaves_out_what_is_good(reports: list[Report]) -> None:
+    """Only the summary counts the good ones."""
+    text = check.as_text(reports, look=check.Look(quiet=True))
+    assert "models/good" not in text
+    assert text.endswith("3 models: 1 not checked, 1 with errors, 1 good")
+
+
+def test_what_was_passed_over_is_named() -> None:
+    """A folder of a folder of models that holds none is no model, and is named."""
+    report = Report(name="notes", path=Path("models/notes"), skipped="it holds todo.txt")
+    assert check.as_text([report]) == "passed over, with no SavedModel in them: notes"
+    record = check.as_record([report])
+    assert record["models"] == []
+    assert record["skipped"] == [{"path": "models/notes", "reason": "it holds todo.txt"}]
+
+
+def test_a_name_that_is_no_utf8_survives_json() -> None:
+    """A strict reader takes the record; the byte is escaped."""
+    report = Report(name="a\udcff", path=Path("a\udcff"))
+    json.dumps(check.as_record([report]), ensure_ascii=False).encode()
+    assert check.as_record([report])["models"][0]["model"] == "a\\udcff"
+
+
 def test_one_model_needs_no_summary(reports: list[Report]) -> None:
     """A single model's verdict is the summary."""
     assert "models:" not in check.as_text(reports[2:])
@@ -74,7 +128,8 @@ def test_the_record_has_what_is_promised(reports: list[Report]) -> None:
         "not-checked": 1,
     }
     lost, audit, good = record["models"]
-    assert "there is no folder" in lost["error"]
+    assert lost["error"] == "there is no folder models/lost"
+    assert lost["hint"] == "check the path"
     assert audit["model"] == "audit"
     assert audit["findings"][0] == {
         "rule": "L4",
@@ -146,5 +201,5 @@ def test_the_page_has_every_rule_once() -> None:
 
 def test_the_list_of_rules_has_every_rule() -> None:
     """Text and record list them all, in order."""
-    assert [r["rule"] for r in check.rules_record()["rules"]] == [rule.id for rule in RULES]
-    assert all(rule.title in check.rules_text() for rule in RULES)
+    assert [r["rule"] for r in check.rules_record(Policy())["rules"]] == [rule.id for rule in RULES]
+    assert all(rule.title in check.rules_text(Policy()) for rule in RULES)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -83,8 +85,11 @@ class Report:
         tensor_data: whether the tensors' data were to be verified.
         is_whole: whether no rule found that data are missing or wrong, shown or not.
         seconds: that it took.
+        graph_read: whether the graph file parsed, so that its rules could speak.
         error: why there is nothing to check; None if there is.
-        fault: the traceback of a rule that failed, which is ours; None if none did.
+        faults: the tracebacks of rules that failed, which is ours; what the others say stands.
+        skipped: why it is no model at all and was passed over in a folder of models; empty for a
+            model.
     """
 
     name: str
@@ -95,8 +100,10 @@ class Report:
     tensor_data: bool = True
     is_whole: bool = True
     seconds: float = 0.0
+    graph_read: bool = False
     error: SavedModelCompatError | None = None
-    fault: str | None = None
+    faults: tuple[str, ...] = ()
+    skipped: str = ""
 
     def count(self, severity: Severity) -> int:
         """Return how many findings have a severity."""
@@ -120,14 +127,14 @@ class Report:
     @property
     def is_verified(self) -> bool:
         """Whether every byte of the variables was read, and is what the index says."""
-        read = self.tensor_data and self.checkpoint is not None and self.fault is None
+        read = self.tensor_data and self.checkpoint is not None and not self.faults
         return read and self.is_whole
 
     @property
     def badness(self) -> tuple[int, ...]:
         """What to sort by, worst last."""
-        broken = 2 * (self.fault is not None) + (self.error is not None)
-        return (broken, *(self.count(severity) for severity in Severity))
+        broken = 2 * bool(self.faults) + (self.error is not None)
+        return (not self.skipped, broken, *(self.count(severity) for severity in Severity))
 
 
 def check(path: Path | str, options: Options | None = None) -> Report:
@@ -143,15 +150,15 @@ def check(path: Path | str, options: Options | None = None) -> Report:
         UsageError: the folder holds several models.
     """
     options = options or Options()
-    places = serving.expand(Path(path), serving=options.serving)
+    places = [p for p in serving.expand(path, serving=options.serving) if not p.skipped]
     if len(places) != 1:
         raise UsageError(
             f"{path} holds {len(places)} models, and one is asked for",
             hint=f"name one of them, such as {places[0].folder or places[0].base}",
         )
     report = _check_place(places[0], options)
-    if report.fault is not None:
-        raise SavedModelCompatError(f"{path}: a rule failed\n{report.fault}")
+    if report.faults:
+        raise SavedModelCompatError(f"{path}: a rule failed\n{report.faults[0]}")
     return report
 
 
@@ -159,44 +166,56 @@ def check_all(paths: Iterable[Path | str], options: Options) -> list[Report]:
     """Return what every rule says of several models, worst first; none of them stops the others.
 
     Args:
-        paths: folders of models, base folders of TensorFlow Serving, or folders of such folders.
+        paths: folders of models, base folders of TensorFlow Serving, or folders of such folders. A
+            model that several of them mean is checked once.
         options: see `Options`.
     """
-    reports = [report for path in paths for report in _reports(Path(path), options)]
-    return sorted(reports, key=lambda report: ([-n for n in report.badness], report.name))
+    seen: set[str] = set()
+    reports = [report for path in paths for report in _reports(path, options, seen)]
+    return sorted(reports, key=lambda r: ([-n for n in r.badness], _natural(r.name)))
 
 
-def _reports(path: Path, options: Options) -> Iterator[Report]:
+def _reports(path: Path | str, options: Options, seen: set[str]) -> Iterator[Report]:
     try:
         places = serving.expand(path, serving=options.serving)
     except SavedModelCompatError as error:
-        yield Report(name=path.name or str(path), path=path, error=error)
+        yield Report(name=Path(path).name or str(path), path=Path(path), error=error)
         return
     for place in places:
-        yield _check_place(place, options)
+        real = os.path.realpath(place.folder or place.base or place.name)
+        if real not in seen:
+            seen.add(real)
+            yield _check_place(place, options)
 
 
 def _check_place(place: serving.Place, options: Options) -> Report:
     started = time.perf_counter()
     found = list(place.findings)
-    checkpoint = fault = None
+    faults: list[str] = []
+    subject = None
     if place.folder is not None:
         try:
             subject = look(place.folder, options)
-            checkpoint = subject.checkpoint
-            found.extend(finding for rule in CHECKS for finding in rule(subject))
         except Exception:  # noqa: BLE001 - said as our own fault, and the other models go on
-            fault = traceback.format_exc()
+            faults.append(traceback.format_exc())
+    if subject is not None:
+        for rule in CHECKS:
+            try:
+                found.extend(rule(subject))
+            except Exception:  # noqa: BLE001 - as above, and the other rules go on
+                faults.append(traceback.format_exc())
     return Report(
         name=place.name,
         path=place.folder or place.base or Path(place.name),
         findings=tuple(sorted(options.policy.judge(found), key=_rank)),
         version=place.version,
-        checkpoint=checkpoint,
+        checkpoint=subject.checkpoint if subject else None,
         tensor_data=options.tensor_data,
         is_whole=not _OF_DATA & {finding.rule for finding in found},
         seconds=time.perf_counter() - started,
-        fault=fault,
+        graph_read=subject is not None and subject.saved is not None,
+        faults=tuple(faults),
+        skipped=place.skipped,
     )
 
 
@@ -233,6 +252,12 @@ def _checkpoint(
         return variables.checkpoint_of(folder, entries), None
     except DamagedModelError as error:
         return None, error
+
+
+def _natural(name: str) -> list[tuple[bool, int, str]]:
+    """Return what sorts m2 before m10."""
+    parts = re.findall(r"\d+|\D+", name)
+    return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts]
 
 
 def _rank(finding: Finding) -> tuple[int, str, int, str, str]:

@@ -16,7 +16,6 @@ from savedmodel_compat.model.locate import (
     check_folder,
     model_file,
     no_model_error,
-    served_version,
     version_folders,
     version_number,
 )
@@ -27,7 +26,8 @@ _WRITTEN = re.compile(r"saved_model\.pb\.tmp[0-9a-f]*")
 _CHECKPOINT = re.compile(r"variables\.(?:index|data-\d+-of-\d+)")
 # What get_temp_export_dir of python/saved_model/model_utils/export_utils.py calls a folder.
 _UNFINISHED = re.compile(r"temp-\d+")
-_NO_FOLDERS = frozenset(("lost+found", "__MACOSX"))
+_NO_FOLDERS = frozenset(("lost+found", "__MACOSX", "__pycache__"))
+_OF_A_MODEL = frozenset(("assets", "assets.extra", "debug", "variables"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +40,8 @@ class Place:
         base: the base folder of TensorFlow Serving that it is in; None if it is in none.
         version: the one that TensorFlow Serving would serve; None if there is none.
         findings: what is wrong with the base folder.
+        skipped: why it is no model at all and passed over, in words; empty for a model. Only a
+            folder in a folder of models can be.
     """
 
     name: str
@@ -47,9 +49,10 @@ class Place:
     base: Path | None = None
     version: int | None = None
     findings: tuple[Finding, ...] = ()
+    skipped: str = ""
 
 
-def expand(path: Path, *, serving: bool = False) -> list[Place]:
+def expand(path: Path | str, *, serving: bool = False) -> list[Place]:
     """Return the models that a path means.
 
     Args:
@@ -64,9 +67,10 @@ def expand(path: Path, *, serving: bool = False) -> list[Place]:
         NotASavedModelError: it is no folder, cannot be read or, without ``serving``, has no part of
             a SavedModel in it.
     """
+    folder = Path(path)
     try:
-        check_folder(path, str(path))
-        return _base_folders(path) if serving else _models(path)
+        check_folder(folder, str(path))
+        return _base_folders(folder) if serving else _models(folder)
     except OSError as error:
         raise NotASavedModelError(f"{error.filename} cannot be read: {error.strerror}") from error
 
@@ -76,46 +80,51 @@ def _models(folder: Path) -> list[Place]:
     if place is not None:
         return [place]
     places = [_guarded(_child, child) for child in _folders(folder)]
-    if not any(places):
+    if all(place.skipped or place.folder is None for place in places):
         raise no_model_error(folder)
-    return [place for place in places if place is not None]
+    return places
 
 
 def _place(folder: Path) -> Place | None:
-    """Return the model that a folder is, or whose base folder it is; None if it is neither.
-
-    Raises:
-        NotASavedModelError: it is a base folder, and what would be served is no model.
-    """
+    """Return the model that a folder is, or whose base folder it is; None if it is neither."""
     if model_file(folder):
         return Place(name=_name(folder), folder=folder)
-    versions = version_folders(folder)
-    if versions:
-        highest = max(number for number, _ in versions)
-        newest = [child for number, child in versions if number == highest]
-        if len(newest) == 1 and _is_model(newest[0]):
-            return Place(name=_name(folder), folder=newest[0], base=folder, version=highest)
-        if any(model_file(child) for _, child in versions):
-            served_version(folder)  # raises, and says why
+    if any(_is_model(child) for _, child in version_folders(folder)):
+        return _base(folder)
     return Place(name=_name(folder), folder=folder) if _has_parts(folder) else None
 
 
-def _child(folder: Path) -> Place | None:
-    """Return what a folder in a folder of models is; None if it is no model."""
-    try:
-        return _place(folder)
-    except NotASavedModelError as error:
-        finding = found("L8", ".", error.message, fix=error.hint)
-        return Place(name=_name(folder), folder=None, base=folder, findings=(finding,))
+def _child(folder: Path) -> Place:
+    """Return what a folder in a folder of models is; an empty one is an export that wrote nothing."""
+    place = _place(folder)
+    if place is not None:
+        return place
+    if _is_husk(folder):
+        versions = version_folders(folder)
+        return _base(folder) if versions else Place(name=_name(folder), folder=folder)
+    error = no_model_error(folder)
+    return Place(name=_name(folder), folder=None, base=folder, skipped=error.message)
 
 
-def _guarded(judge: Callable[[Path], Place | None], folder: Path) -> Place | None:
+def _is_husk(folder: Path) -> bool:
+    """Tell whether a folder holds nothing but what an export makes before it writes the graph."""
+    return all(
+        child.is_dir()
+        and (
+            child.name in _OF_A_MODEL
+            or (version_number(child.name) is not None and _is_husk(child))
+        )
+        for child in folder.iterdir()
+    )
+
+
+def _guarded(judge: Callable[[Path], Place], folder: Path) -> Place:
     """Judge one of several folders; one that cannot be read does not stop the others."""
     try:
         return judge(folder)
     except OSError as error:
         finding = found("L9", ".", f"cannot be read: {error.strerror}")
-        return Place(name=_name(folder), folder=None, findings=(finding,))
+        return Place(name=_name(folder), folder=None, base=folder, findings=(finding,))
 
 
 def _base_folders(folder: Path) -> list[Place]:
@@ -126,8 +135,7 @@ def _base_folders(folder: Path) -> list[Place]:
     children = _folders(folder)
     if not any(_holds_versions(child) for child in children):
         return [_base(folder)]
-    places = [_guarded(_child_of_bases, child) for child in children]
-    return [place for place in places if place is not None]
+    return [_guarded(_child_of_bases, child) for child in children]
 
 
 def _holds_versions(folder: Path) -> bool:
@@ -137,12 +145,15 @@ def _holds_versions(folder: Path) -> bool:
         return False
 
 
-def _child_of_bases(folder: Path) -> Place | None:
+def _child_of_bases(folder: Path) -> Place:
     if not _versions(folder) and _is_model(folder):
         return _bare_model(folder)
     if _versions(folder) or any(model_file(child) for child in _folders(folder)):
         return _base(folder)
-    return None
+    if _is_husk(folder):
+        return _base(folder)
+    error = no_model_error(folder)
+    return Place(name=_name(folder), folder=None, base=folder, skipped=error.message)
 
 
 def _bare_model(folder: Path) -> Place:

@@ -2,62 +2,108 @@
 
 from __future__ import annotations
 
+import textwrap
+from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import click
+
 import savedmodel_compat
-from savedmodel_compat.checks.rules import RULES, Severity
+from savedmodel_compat.checks.policy import Policy
+from savedmodel_compat.checks.rules import RULES, Rule, Severity
 from savedmodel_compat.report.inspect import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from savedmodel_compat.checks.findings import Finding
     from savedmodel_compat.checks.run import Report
     from savedmodel_compat.model.checkpoint import Checkpoint
 
 SCHEMA = 1
+_SHOWN = 5
+_KINDS = ("not checked", "with errors", "with warnings", "good")
+_COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
 
 
-def as_record(reports: Sequence[Report]) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """How the text is drawn.
+
+    Args:
+        width: in columns; None does not wrap.
+        styled: whether marks and severities have colours besides.
+        quiet: whether models without a finding are left out.
+    """
+
+    width: int | None = None
+    styled: bool = False
+    quiet: bool = False
+
+
+def as_record(reports: Sequence[Report], policy: Policy | None = None) -> dict[str, Any]:
     """Return the record of all models, ready for `json.dumps`.
 
     Args:
         reports: one a model, worst first.
+        policy: what the user made of the rules.
     """
+    models = [report for report in reports if not report.skipped]
+    policy = policy or Policy()
     return {
         "schema": SCHEMA,
         "harness": savedmodel_compat.__version__,
-        "models": [_model_record(report) for report in reports],
+        "disabled": by_number(policy.disable),
+        "raised": by_number(policy.error),
+        "models": [_model_record(report) for report in models],
+        "skipped": [
+            {"path": whole(str(report.path)), "reason": whole(report.skipped)}
+            for report in reports
+            if report.skipped
+        ],
         "summary": {
-            "models": len(reports),
-            **{severity.value: sum(r.count(severity) for r in reports) for severity in Severity},
-            "not-checked": sum(r.error is not None or r.fault is not None for r in reports),
+            "models": len(models),
+            **{severity.value: sum(r.count(severity) for r in models) for severity in Severity},
+            "not-checked": sum(r.error is not None or bool(r.faults) for r in models),
         },
     }
 
 
-def as_text(reports: Sequence[Report]) -> str:
+def as_text(
+    reports: Sequence[Report], policy: Policy | None = None, look: Look | None = None
+) -> str:
     """Return what to read: a paragraph a model, worst first, and a summary.
 
     Args:
         reports: one a model, worst first.
+        policy: what the user made of the rules.
+        look: how it is drawn.
     """
-    lines = [line for report in reports for line in _model_lines(report)]
-    lines += _summary_lines(reports)
-    return "\n".join(printable(line) for line in lines)
+    look = look or Look()
+    models = [report for report in reports if not report.skipped]
+    shown = [r for r in models if not look.quiet or r.findings or r.error or r.faults]
+    lines = [line for report in shown for line in _model_lines(report, look)]
+    lines += [printable(line) for line in _summary_lines(reports, policy or Policy())]
+    return "\n".join(lines)
 
 
-def rules_text() -> str:
-    """Return the rules, one a paragraph."""
+def by_number(rules: Iterable[str]) -> list[str]:
+    """Return ids of rules in the order of the table."""
+    return sorted(rules, key=lambda rule: (rule[0], int(rule[1:])))
+
+
+def rules_text(policy: Policy) -> str:
+    """Return the rules, one a paragraph, with what the user made of them."""
     return "\n".join(
-        f"{rule.id:<4}{rule.severity.value:<9}{rule.title}\n"
+        f"{rule.id:<4}{_made_of(rule, policy):<9}{rule.title}\n"
         f"{'':13}source: {rule.source}\n{'':13}fix:    {rule.fix}"
         for rule in RULES
     )
 
 
-def rules_record() -> dict[str, Any]:
-    """Return the rules, ready for `json.dumps`."""
+def rules_record(policy: Policy) -> dict[str, Any]:
+    """Return the rules, ready for `json.dumps`; ``holds`` is what the user made of their severity."""
     return {
         "schema": SCHEMA,
         "harness": savedmodel_compat.__version__,
@@ -65,6 +111,7 @@ def rules_record() -> dict[str, Any]:
             {
                 "rule": rule.id,
                 "severity": rule.severity.value,
+                "holds": _made_of(rule, policy),
                 "title": rule.title,
                 "source": rule.source,
                 "fix": rule.fix,
@@ -74,18 +121,25 @@ def rules_record() -> dict[str, Any]:
     }
 
 
+def _made_of(rule: Rule, policy: Policy) -> str:
+    if rule.id in policy.disable:
+        return "off"
+    return Severity.ERROR.value if rule.id in policy.error else rule.severity.value
+
+
 def _model_record(report: Report) -> dict[str, Any]:
     return {
-        "model": report.name,
-        "path": str(report.path),
+        "model": whole(report.name),
+        "path": whole(str(report.path)),
         "version": report.version,
         "findings": [_finding_record(finding) for finding in report.findings],
         "targets": {},
         "checkpoint": _checkpoint_record(report.checkpoint),
         "tensor_data_verified": report.is_verified,
         "seconds": round(report.seconds, 4),
-        "error": None if report.error is None else _error_text(report),
-        "fault": report.fault,
+        "error": None if report.error is None else whole(report.error.message),
+        "hint": None if report.error is None else report.error.hint,
+        "faults": list(report.faults),
     }
 
 
@@ -93,9 +147,9 @@ def _finding_record(finding: Finding) -> dict[str, str]:
     return {
         "rule": finding.rule,
         "severity": finding.severity.value,
-        "where": finding.where,
-        "file": finding.file,
-        "message": finding.message,
+        "where": whole(finding.where),
+        "file": whole(finding.file),
+        "message": whole(finding.message),
         "fix": finding.fix,
     }
 
@@ -111,27 +165,43 @@ def _checkpoint_record(checkpoint: Checkpoint | None) -> dict[str, int] | None:
     }
 
 
-def _model_lines(report: Report) -> Iterator[str]:
+def _model_lines(report: Report, look: Look) -> Iterator[str]:
     title = str(report.path)
     if report.version is not None:
         title += f" (version {report.version} would be served)"
-    yield f"{_mark(report)} {title}: {_verdict(report)}"
+    mark, colour = _mark(report)
+    text = f"{title}: {_verdict(report)}"
+    yield from _wrapped(f"{mark} ", text, look, indent="    ", colour=colour)
     for finding in report.findings:
-        yield f"    {finding.severity.value:<8}{finding.rule:<4} {finding.where}: {finding.message}"
-        yield f"    {'':13}fix: {finding.fix}"
+        head = f"    {finding.severity.value:<8}{finding.rule:<4} "
+        text = f"{finding.where}: {finding.message}"
+        colour = _COLOURS[finding.severity]
+        yield from _wrapped(head, text, look, indent=" " * len(head), colour=colour)
+        yield from _wrapped(" " * len(head) + "fix: ", finding.fix, look, indent=" " * len(head))
     if report.error is not None and report.error.hint:
-        yield f"    hint: {report.error.hint}"
+        yield from _wrapped("    hint: ", report.error.hint, look, indent=" " * 10)
 
 
-def _mark(report: Report) -> str:
-    if report.error is not None or report.fault is not None or report.count(Severity.ERROR):
-        return "✗"
-    return "!" if report.count(Severity.WARNING) else "✓"
+def _wrapped(head: str, text: str, look: Look, *, indent: str, colour: str = "") -> Iterator[str]:
+    """Yield a line, on a terminal parted between words; what a model says is escaped."""
+    text = printable(text)
+    lines = [text]
+    if look.width is not None:
+        room = max(look.width - max(len(head), len(indent)), 20)
+        lines = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]
+    yield (click.style(head, fg=colour) if look.styled and colour else head) + lines[0]
+    yield from (indent + line for line in lines[1:])
+
+
+def _mark(report: Report) -> tuple[str, str]:
+    if report.error is not None or report.faults or report.count(Severity.ERROR):
+        return "✗", _COLOURS[Severity.ERROR]
+    if report.count(Severity.WARNING):
+        return "!", _COLOURS[Severity.WARNING]
+    return "✓", "green"
 
 
 def _verdict(report: Report) -> str:
-    if report.fault is not None:
-        return "a rule failed; this is a fault of savedmodel-compat"
     if report.error is not None:
         return report.error.message
     counts = ", ".join(
@@ -139,7 +209,10 @@ def _verdict(report: Report) -> str:
         for severity in Severity
         if report.count(severity)
     )
-    return f"{counts or 'nothing found'}; {_variables(report)}"
+    if report.faults:
+        counts = f"{counts or 'nothing found'}, but {plural(len(report.faults), 'rule')} failed, which is a fault of savedmodel-compat"
+    graph = "" if report.graph_read else "the graph could not be read, "
+    return f"{counts or 'nothing found'}; {graph}{_variables(report)}"
 
 
 def _variables(report: Report) -> str:
@@ -155,29 +228,37 @@ def _variables(report: Report) -> str:
     )
 
 
-def _summary_lines(reports: Sequence[Report]) -> Iterator[str]:
-    if len(reports) < 2:
-        return
-    broken = [r for r in reports if r.error is not None or r.fault is not None]
-    rest = [r for r in reports if r not in broken]
-    wrong = [r for r in rest if r.count(Severity.ERROR)]
-    odd = [r for r in rest if not r.count(Severity.ERROR) and r.count(Severity.WARNING)]
-    parts = [
-        f"{len(found)} {words}"
-        for found, words in (
-            (broken, "not checked"),
-            (wrong, "with errors"),
-            (odd, "with warnings"),
-            ([r for r in rest if r not in wrong and r not in odd], "good"),
-        )
-        if found
-    ]
-    yield ""
-    yield f"{len(reports)} models: {', '.join(parts)}"
+def _summary_lines(reports: Sequence[Report], policy: Policy) -> Iterator[str]:
+    models = [report for report in reports if not report.skipped]
+    skipped = [report.path.name for report in reports if report.skipped]
+    if len(models) > 1:
+        yield ""
+        yield f"{plural(len(models), 'model')}: {', '.join(_counts(models))}"
+    if skipped:
+        shown = ", ".join(skipped[:_SHOWN])
+        more = f" and {len(skipped) - _SHOWN} more" if len(skipped) > _SHOWN else ""
+        yield f"passed over, with no SavedModel in them: {shown}{more}"
+    for words, rules in (("turned off", policy.disable), ("made errors", policy.error)):
+        if rules:
+            yield f"rules {words}: {', '.join(by_number(rules))}"
 
 
-def _error_text(report: Report) -> str:
-    return "" if report.error is None else str(report.error)
+def _counts(models: Sequence[Report]) -> Iterator[str]:
+    kinds = Counter(map(_kind, models))
+    yield from (f"{kinds[kind]} {kind}" for kind in _KINDS if kinds[kind])
+
+
+def _kind(report: Report) -> str:
+    if report.error is not None or report.faults:
+        return "not checked"
+    if report.count(Severity.ERROR):
+        return "with errors"
+    return "with warnings" if report.count(Severity.WARNING) else "good"
+
+
+def whole(text: str) -> str:
+    """Return a text that every reader of JSON takes: bytes of names that are no UTF-8 are escaped."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def plural(count: int, word: str) -> str:

@@ -31,8 +31,8 @@ def as_annotations(reports: Sequence[Report], *, root: Path) -> str:
 
 
 def _lines(reports: Sequence[Report], root: Path) -> Iterator[str]:
-    problems = [(report, report.fault or str(report.error)) for report in reports
-                if report.fault is not None or report.error is not None]  # fmt: skip
+    problems = [(report, "\n".join(report.faults) or str(report.error)) for report in reports
+                if report.faults or report.error is not None]  # fmt: skip
     left = dict.fromkeys(Severity, LIMIT)
     for report, text in problems[:LIMIT]:
         left[Severity.ERROR] -= 1

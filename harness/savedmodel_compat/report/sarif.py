@@ -69,11 +69,11 @@ def _invocation(reports: Sequence[Report], root: Path) -> dict[str, Any]:
     notifications = [
         {
             "level": "error",
-            "message": {"text": printable(report.fault or str(report.error))},
+            "message": {"text": printable("\n".join(report.faults) or str(report.error))},
             "locations": [_location(report.path, "", root)],
         }
         for report in reports
-        if report.fault is not None or report.error is not None
+        if report.faults or report.error is not None
     ]
     return {
         "executionSuccessful": not notifications,
