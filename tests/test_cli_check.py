@@ -12,6 +12,7 @@ import pytest
 from tests.checks.breaking import GOOD, MODELS
 
 from savedmodel_compat import cli
+from savedmodel_compat.model import schema
 
 ROOT = Path(__file__).parent.parent
 
@@ -172,6 +173,38 @@ def test_diff_of_a_model_with_itself(capsys: pytest.CaptureFixture[str]) -> None
     path = str(MODELS / GOOD[0])
     assert cli.run(["diff", path, path, "--fail-on", "any"]) == 0
     assert "no difference" in capsys.readouterr().out
+
+
+def test_diff_and_what_was_only_added(builder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A new signature is shown, and breaks no client; its loss does."""
+    original = MODELS / "builder-1.15.5"
+    file = builder / "saved_model.pb"
+    proto = schema.parse(schema.SavedModel, file.read_bytes())
+    for meta_graph in proto.meta_graphs:
+        meta_graph.signature_def["added"].CopyFrom(next(iter(meta_graph.signature_def.values())))
+    file.write_bytes(proto.SerializeToString())
+
+    assert cli.run(["diff", str(original), str(builder), "--fail-on", "signature"]) == 0
+    assert "+ signature added" in capsys.readouterr().out
+    assert cli.run(["diff", str(original), str(builder), "--fail-on", "any"]) == 1
+    assert cli.run(["diff", str(builder), str(original), "--fail-on", "signature"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("lost", "part"),
+    [
+        ("variables/variables.data-00000-of-00001", "variables"),
+        ("assets/words.txt", "any"),
+        ("keras_metadata.pb", "any"),
+    ],
+)
+def test_diff_misses_no_file(builder: Path, tmp_path: Path, lost: str, part: str) -> None:
+    """A file that went is a difference."""
+    (builder / "keras_metadata.pb").write_bytes(b"")
+    other = Path(shutil.copytree(builder, tmp_path / "other"))
+    assert cli.run(["diff", str(builder), str(other), "--fail-on", part]) == 0
+    (other / lost).unlink()
+    assert cli.run(["diff", str(builder), str(other), "--fail-on", part]) == 1
 
 
 @pytest.mark.parametrize("part", ["signature", "ops", "variables", "any"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,13 @@ from savedmodel_compat.report import difference as report
 MODELS = Path(__file__).parent.parent / "models"
 
 
-def change(name: str, before: str | None, after: str | None, meaning: str = "") -> Change:
+def change(
+    name: str, before: str | None, after: str | None, meaning: str = "", *, breaks: bool = False
+) -> Change:
     """Return a change of an input."""
-    return Change(what="input", name=name, before=before, after=after, meaning=meaning)
+    return Change(
+        what="input", name=name, before=before, after=after, meaning=meaning, breaks=breaks
+    )
 
 
 @pytest.fixture
@@ -25,7 +30,7 @@ def found() -> Difference:
     parts: dict[str, Any] = dict.fromkeys(GraphDifference.__annotations__, ())
     parts["tags"] = ("serve",)
     parts["signatures"] = (
-        change("k: x", "float32 []", "int32 []", "clients must send another type"),
+        change("k: x", "float32 []", "int32 []", "clients must send another type", breaks=True),
         change("k: y", None, "int32 []"),
         change("k: z", "int32 []", None),
     )
@@ -61,9 +66,9 @@ def test_no_difference_is_said(tmp_path: Path) -> None:
     folder = MODELS / "module-2.21.0"
     text = report.as_text(compare_paths(folder, folder))
 
-    assert text.splitlines()[2:] == [
-        "no difference in signatures, ops, attrs, constants, variables, assets and producer"
-    ]
+    [line] = text.splitlines()[2:]
+    assert line.startswith("no difference in signatures, ops, attrs, ")
+    assert "by the checksums of the index" in line
 
 
 def test_the_record_survives_a_trip_through_text(found: Difference) -> None:
@@ -81,7 +86,34 @@ def test_the_record_survives_a_trip_through_text(found: Difference) -> None:
         "before": None,
         "after": "int32 []",
         "meaning": None,
+        "breaks": False,
     }
+    assert pair["signatures"][0]["breaks"]
+
+
+def test_every_field_is_documented(found: Difference) -> None:
+    """The page of the records names every field of the record and of a change, and every part."""
+    page = (MODELS.parents[1] / "docs/record.md").read_text(encoding="utf-8").split("## Of `diff`")[1]
+    record = report.as_json(found)
+    [pair] = record["meta_graphs"]
+    names = {*record, *pair, *pair["signatures"][0]}
+    parts = "signature ops variables constants assets files producer any".split()
+    assert [name for name in (*names, *parts) if f"`{name}`" not in page] == []
+
+
+def test_files_have_sections_of_their_own(found: Difference) -> None:
+    """Files of ``assets.extra/`` and all others are told below the assets."""
+    lines = report.as_text(
+        replace(found, meta_graphs=(), extra_files=(change("w", None, "1 bytes"),),
+                files=(change("fingerprint.pb", "2 bytes", None),))
+    ).splitlines()  # fmt: skip
+
+    assert lines[2:6] == [
+        "extra files",
+        "  + input w: 1 bytes",
+        "files",
+        "  - input fingerprint.pb: 2 bytes",
+    ]
 
 
 def test_the_record_of_real_models_has_every_part() -> None:

@@ -20,6 +20,7 @@ class Change:
         before: what A has, in words; None if A lacks it.
         after: what B has, in words; None if B lacks it.
         meaning: what follows for clients or consumers that go from A to B; empty if nothing does.
+        breaks: whether a client that is right with A fails with B, or may, if it goes on as it did.
     """
 
     what: str
@@ -27,21 +28,36 @@ class Change:
     before: str | None
     after: str | None
     meaning: str = ""
+    breaks: bool = False
 
 
 def change(
-    what: str, name: str, before: str | None, after: str | None, meaning: str = ""
+    what: str,
+    name: str,
+    before: str | None,
+    after: str | None,
+    meaning: str = "",
+    *,
+    breaks: bool = False,
 ) -> Change:
     """Return a change; see `Change`."""
-    return Change(what=what, name=name, before=before, after=after, meaning=meaning)
+    return Change(
+        what=what, name=name, before=before, after=after, meaning=meaning, breaks=breaks
+    )
 
 
 def changed(
-    what: str, name: str, before: object, after: object, meaning: str = ""
+    what: str,
+    name: str,
+    before: object,
+    after: object,
+    meaning: str = "",
+    *,
+    breaks: bool = False,
 ) -> Iterator[Change]:
     """Yield a change if two values that both models have are not the same."""
     if before != after:
-        yield change(what, name, str(before), str(after), meaning)
+        yield change(what, name, str(before), str(after), meaning, breaks=breaks)
 
 
 def sha256(content: bytes) -> str:

@@ -13,7 +13,7 @@ from savedmodel_compat.model._signature_changes import signature_changes
 from savedmodel_compat.tensors import dtype_name, shape_from_proto
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from savedmodel_compat.model import schema
     from savedmodel_compat.model._changes import Change
@@ -69,13 +69,14 @@ class _Used:
 
     Args:
         ops: how many nodes of each op.
-        attrs: the values of each attr of each op, in words; none of those that are not compared.
+        attrs: how many nodes have each value of each attr of each op, in words; none of those that
+            are not compared.
         constants: how many constants have each value, by digest.
         functions: how many there are.
     """
 
     ops: Counter[str] = field(default_factory=Counter)
-    attrs: dict[str, dict[str, set[str]]] = field(default_factory=dict)
+    attrs: dict[str, dict[str, Counter[str]]] = field(default_factory=dict)
     constants: Counter[bytes] = field(default_factory=Counter)
     functions: int
 
@@ -95,13 +96,13 @@ class _Used:
         for name, value in node.attr.items():
             if name.startswith("_"):
                 continue
-            values = attrs.setdefault(name, set())
+            values = attrs.setdefault(name, Counter())
             kind = value.WhichOneof("value")
             if kind == "tensor":
                 content = value.tensor.SerializeToString(deterministic=True)
                 self.constants[hashlib.sha256(content).digest()] += 1
             elif name not in _NAMES and kind not in {None, "func"} and not value.list.func:
-                values.add(attr_text(value))
+                values[attr_text(value)] += 1
 
 
 def attr_text(value: schema.AttrValue) -> str:
@@ -170,16 +171,35 @@ def _attr_changes(a: _Used, b: _Used) -> Iterator[Change]:
                     if before is None
                     else "",
                 )
-            elif before != after:
+            elif before.keys() != after.keys():
                 yield change(
-                    "attr", f"{op}.{name}", _values(before - after), _values(after - before), ""
+                    "attr",
+                    f"{op}.{name}",
+                    _only("A", before.keys() - after.keys()),
+                    _only("B", after.keys() - before.keys()),
                 )
+            elif before != after and a.ops[op] == b.ops[op]:
+                # With as many nodes on both sides; else the number of nodes says it already.
+                odd = [value for value in before if before[value] != after[value]]
+                yield change("attr", f"{op}.{name}", _counted(before, odd), _counted(after, odd))
+
+
+def _only(side: str, values: Collection[str]) -> str | None:
+    """Return the values that only one side has, in words; None if there is none."""
+    if not values:
+        return None
+    noun = "a value" if len(values) == 1 else "values"
+    return f"{noun} that only {side} has: {_values(values)}"
+
+
+def _counted(values: Counter[str], shown: Iterable[str]) -> str:
+    return _values(f"{value} on {_nodes(values[value])}" for value in shown)
 
 
 def _values(values: Iterable[str]) -> str:
     found = sorted(values)
     more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-    return f"{' | '.join(found[:_SHOWN])}{more}" or "nothing more"
+    return f"{' | '.join(found[:_SHOWN])}{more}"
 
 
 def _constant_changes(a: Counter[bytes], b: Counter[bytes]) -> Iterator[Change]:

@@ -5,24 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from savedmodel_compat.errors import SavedModelCompatError
-from savedmodel_compat.model import files
+from savedmodel_compat.model import _file_changes, _variable_changes, tree
 from savedmodel_compat.model._changes import Change, change
+from savedmodel_compat.model._file_changes import contents, file_changes, same_bytes
 from savedmodel_compat.model._graph_changes import GraphDifference, compare_graphs
-from savedmodel_compat.model.checkpoint import read_index
 from savedmodel_compat.model.reader import read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from savedmodel_compat.model.checkpoint import Checkpoint, TensorEntry
+    from savedmodel_compat.model._variable_changes import Variables
+    from savedmodel_compat.model.tree import Tree
     from savedmodel_compat.model.values import MetaGraph, SavedModel
 
 __all__ = ["Change", "Difference", "GraphDifference", "compare", "compare_paths"]
 
-_INDEX = "variables/variables.index"
-_OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
+# A set of tags, and which of the MetaGraphs that have it.
+_Place = tuple[frozenset[str], int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,10 +32,13 @@ class Difference:
     Args:
         a: folder of A.
         b: folder of B.
-        tags: the tag sets of MetaGraphs that only one of them has.
+        tags: the MetaGraphs that only one of them has, by their tags.
         meta_graphs: the pairs that have the same tags, in the order of A.
-        variables: names, dtypes, shapes and checksums of the tensors in the checkpoints.
+        variables: names, dtypes, shapes and checksums of the tensors in the checkpoints, and the
+            data files that are not what their index says.
         assets: names and content of the files in ``assets/``.
+        extra_files: names and content of the files in ``assets.extra/``.
+        files: names and content of all other files.
         notes: what could not be compared, in words.
     """
 
@@ -45,26 +48,31 @@ class Difference:
     meta_graphs: tuple[GraphDifference, ...]
     variables: tuple[Change, ...]
     assets: tuple[Change, ...]
+    extra_files: tuple[Change, ...] = ()
+    files: tuple[Change, ...] = ()
     notes: tuple[str, ...] = ()
 
     def parts(self) -> frozenset[str]:
         """Return which parts differ.
 
-        These are ``signature`` (a tag set that only one has counts, too), ``ops`` (attrs and the
-        number of functions count, too), ``variables``, ``constants``, ``assets`` and ``producer``,
-        and ``any`` beside any of them.
+        These are ``signature`` (what breaks clients of A, and nothing that was only added), ``ops``
+        (attrs and the number of functions count, too), ``variables``, ``constants``, ``assets``
+        (those of ``assets.extra/`` count, too), ``files`` and ``producer``, and ``any`` if there is
+        any change.
         """
         pairs = self.meta_graphs
+        signatures = [change for pair in pairs for change in pair.signatures]
         differs = {
-            "signature": bool(self.tags) or any(pair.signatures for pair in pairs),
+            "signature": any(change.breaks for change in (*self.tags, *signatures)),
             "ops": any(pair.ops or pair.attrs or pair.functions for pair in pairs),
             "variables": bool(self.variables),
             "constants": any(pair.constants for pair in pairs),
-            "assets": bool(self.assets),
+            "assets": bool(self.assets or self.extra_files),
+            "files": bool(self.files),
             "producer": any(pair.producer for pair in pairs),
         }
-        found = {part for part, yes in differs.items() if yes}
-        return frozenset(found | {"any"} if found else found)
+        differs["any"] = bool(self.tags or signatures) or any(differs.values())
+        return frozenset(part for part, yes in differs.items() if yes)
 
 
 def compare_paths(a: Path | str, b: Path | str) -> Difference:
@@ -77,115 +85,125 @@ def compare_paths(a: Path | str, b: Path | str) -> Difference:
     Raises:
         NotASavedModelError: one of them is no SavedModel, or does not parse.
     """
-    models = (read(a), read(b))
-    notes: list[str] = []
-    checkpoints = [_checkpoint(model, notes) for model in models]
-    return compare(*models, *checkpoints, notes=tuple(notes))
+    return compare(read(a), read(b))
 
 
-def compare(
-    a: SavedModel,
-    b: SavedModel,
-    checkpoint_a: Checkpoint | None = None,
-    checkpoint_b: Checkpoint | None = None,
-    *,
-    notes: tuple[str, ...] = (),
-) -> Difference:
-    """Return how model B differs from model A.
+def compare(a: SavedModel, b: SavedModel) -> Difference:
+    """Return how model B differs from model A; their other files are read now.
 
     Args:
         a: what was read of A, with its tensor data.
         b: what was read of B, with its tensor data.
-        checkpoint_a: its variables; None if there are none.
-        checkpoint_b: its variables; None if there are none.
-        notes: what could not be compared, in words.
     """
+    trees = tree.walk(a.path), tree.walk(b.path)
+    variables = _variable_changes.look(a.path, trees[0]), _variable_changes.look(b.path, trees[1])
+    left_out = _compared_otherwise(a, b, variables)
+    files_a, files_b = contents(a.path, trees[0], left_out), contents(b.path, trees[1], left_out)
+    assets, extra = _file_changes.ASSETS, _file_changes.EXTRA
     of_a, of_b = (_by_tags(model) for model in (a, b))
+    tags = tuple(_tag_changes(of_a, of_b))
+    pairs = tuple(compare_graphs(of_a[place], of_b[place]) for place in of_a if place in of_b)
     return Difference(
         a=a.path,
         b=b.path,
-        tags=tuple(_tag_changes(of_a, of_b)),
-        meta_graphs=tuple(compare_graphs(of_a[tags], of_b[tags]) for tags in of_a if tags in of_b),
-        variables=tuple(_variable_changes(checkpoint_a, checkpoint_b)),
-        assets=tuple(_asset_changes(a.path, b.path)),
-        notes=notes,
+        tags=tags,
+        meta_graphs=pairs,
+        variables=tuple(_variable_changes.variable_changes(*variables)),
+        assets=tuple(file_changes(files_a, files_b, what="asset", prefix=assets)),
+        extra_files=tuple(file_changes(files_a, files_b, what="extra file", prefix=extra)),
+        files=tuple(
+            _file_changes.with_meaning_of_fingerprint(found, a, b)
+            for found in file_changes(files_a, files_b, what="file")
+        ),
+        notes=(
+            *_reading_notes((a, b), trees),
+            *_variable_changes.notes(*variables, (a.path, b.path)),
+            *_graph_notes(a, b, same=not tags and not any(map(_differs, pairs))),
+        ),
     )
 
 
-def _checkpoint(model: SavedModel, notes: list[str]) -> Checkpoint | None:
-    index = model.path / _INDEX
-    if not index.is_file():
-        return None
-    try:
-        return read_index(files.inside(model.path, index))
-    except SavedModelCompatError as error:
-        notes.append(f"the variables of {model.path} were left out: {error.message}")
-        return None
+def _compared_otherwise(
+    a: SavedModel, b: SavedModel, variables: tuple[Variables, Variables]
+) -> set[str]:
+    """Return the names of the files that are not compared byte by byte."""
+    found = {name for side in variables for name in side.files}
+    if not all(side.damage for side in variables):
+        found.add(_variable_changes.INDEX)
+    if a.file.name == b.file.name:
+        found.add(a.file.name)
+    return found
 
 
-def _by_tags(model: SavedModel) -> dict[frozenset[str], MetaGraph]:
-    found: dict[frozenset[str], MetaGraph] = {}
+def _by_tags(model: SavedModel) -> dict[_Place, MetaGraph]:
+    """Return the MetaGraphs by their tags, those that have the same tags in the order of the file."""
+    found: dict[_Place, MetaGraph] = {}
+    seen: dict[frozenset[str], int] = {}
     for meta_graph in model.meta_graphs:
-        found.setdefault(frozenset(meta_graph.tags), meta_graph)
+        tags = frozenset(meta_graph.tags)
+        seen[tags] = seen.get(tags, 0) + 1
+        found[tags, seen[tags]] = meta_graph
     return found
 
 
 def _tag_changes(
-    a: Mapping[frozenset[str], MetaGraph], b: Mapping[frozenset[str], MetaGraph]
+    a: Mapping[_Place, MetaGraph], b: Mapping[_Place, MetaGraph]
 ) -> Iterator[Change]:
-    for tags in sorted(a.keys() ^ b.keys(), key=sorted):
+    for place in sorted(a.keys() ^ b.keys(), key=lambda found: (sorted(found[0]), found[1])):
+        tags, number = place
+        again = f", number {number} with these tags" if number > 1 else ""
+        meaning = _meaning_of_tags(place, a, b)
         yield change(
             "MetaGraph",
-            f"[{', '.join(sorted(tags))}]",
-            _signature_count(a[tags]) if tags in a else None,
-            _signature_count(b[tags]) if tags in b else None,
-            "a loader that asks for these tags fails" if tags in a else "",
+            f"[{', '.join(sorted(tags))}]{again}",
+            _signature_count(a[place]) if place in a else None,
+            _signature_count(b[place]) if place in b else None,
+            meaning,
+            breaks=bool(meaning),
         )
+
+
+def _meaning_of_tags(
+    place: _Place, a: Mapping[_Place, MetaGraph], b: Mapping[_Place, MetaGraph]
+) -> str:
+    """Return what a MetaGraph that only one model has means for clients of A; empty if nothing."""
+    if place in a:
+        # No loader gets at the second of those that have the same tags.
+        return "a loader that asks for these tags fails" if place[1] == 1 else ""
+    # python/saved_model/load_v1_in_v2.py
+    return "" if len(a) > 1 or len(b) == 1 else (
+        "tf.saved_model.load without tags= refuses a model of several MetaGraphs"
+    )
 
 
 def _signature_count(meta_graph: MetaGraph) -> str:
     return f"{sum(not s.is_internal for s in meta_graph.signatures.values())} signatures"
 
 
-def _variable_changes(a: Checkpoint | None, b: Checkpoint | None) -> Iterator[Change]:
-    of_a, of_b = ({} if checkpoint is None else checkpoint.tensors for checkpoint in (a, b))
-    for name in sorted((of_a.keys() | of_b.keys()) - {_OBJECT_GRAPH}):
-        before, after = of_a.get(name), of_b.get(name)
-        old, new = (None if entry is None else _entry_text(entry) for entry in (before, after))
-        if old != new:
-            yield change("variable", name, old, new)
-        elif before is not None and after is not None and _data(before) != _data(after):
-            yield change("data", name, _data_text(before), _data_text(after))
+def _differs(pair: GraphDifference) -> bool:
+    return bool(
+        pair.signatures
+        or pair.ops
+        or pair.attrs
+        or pair.functions
+        or pair.constants
+        or pair.producer
+    )
 
 
-def _entry_text(entry: TensorEntry) -> str:
-    return f"{entry.dtype} {list(entry.shape)}"
+def _reading_notes(models: Sequence[SavedModel], trees: Sequence[Tree]) -> Iterator[str]:
+    for model, found in zip(models, trees, strict=True):
+        for note in model.notes:
+            yield f"{model.path}: {note}"
+        for name in found.unreadable:
+            yield f"{model.path}: {name} cannot be looked at and was left out"
+        if found.beyond is not None:
+            yield f"{model.path} has {found.beyond}; what is beyond was left out"
 
 
-def _data(entry: TensorEntry) -> object:
-    """Return what is equal for equal data: the checksums in the index, which cost nothing."""
-    parts = sorted((part.extents, part.entry and part.entry.crc32c) for part in entry.slices)
-    return parts or entry.crc32c
-
-
-def _data_text(entry: TensorEntry) -> str:
-    return f"{len(entry.slices)} slices" if entry.slices else f"crc32c {entry.crc32c:08x}"
-
-
-def _asset_changes(a: Path, b: Path) -> Iterator[Change]:
-    of_a, of_b = (_assets(root) for root in (a, b))
-    for name in sorted(of_a.keys() | of_b.keys()):
-        if of_a.get(name) != of_b.get(name):
-            yield change("asset", name, of_a.get(name), of_b.get(name))
-
-
-def _assets(root: Path) -> dict[str, str]:
-    folder = root / "assets"
-    if folder.is_symlink() or not folder.is_dir():
-        return {}
-    return {
-        file.name: f"{file.size} bytes, sha256 {file.sha256}"
-        if file.sha256
-        else f"a link to {file.target}"
-        for file in files.manifest(folder)
-    }
+def _graph_notes(a: SavedModel, b: SavedModel, *, same: bool) -> Iterator[str]:
+    if same and a.file.name == b.file.name and not same_bytes(a.file, b.file):
+        yield (
+            f"{a.file.name} has other bytes, in what is not compared: names, order and connections of"
+            " nodes, names of functions, collections, Python objects"
+        )

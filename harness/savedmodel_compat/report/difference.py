@@ -12,13 +12,10 @@ if TYPE_CHECKING:
     from savedmodel_compat.model.difference import Change, Difference, GraphDifference
 
 SCHEMA = 1
-_SECTIONS = (
-    ("signatures", "signatures"),
-    ("ops", "ops"),
-    ("attrs", "attrs"),
-    ("functions", "functions"),
-    ("constants", "constants"),
-    ("producer", "producer"),
+_SECTIONS = ("signatures", "ops", "attrs", "functions", "constants", "producer")
+_NOTHING = (
+    "no difference in signatures, ops, attrs, number of functions, constants, variables (values are"
+    " compared by the checksums of the index), assets, other files and producer"
 )
 _SHOWN = 40
 
@@ -34,12 +31,14 @@ def as_json(difference: Difference) -> dict[str, Any]:
         "meta_graphs": [
             {
                 "tags": list(pair.tags),
-                **{name: _changes_json(getattr(pair, name)) for name, _ in _SECTIONS},
+                **{name: _changes_json(getattr(pair, name)) for name in _SECTIONS},
             }
             for pair in difference.meta_graphs
         ],
         "variables": _changes_json(difference.variables),
         "assets": _changes_json(difference.assets),
+        "extra_files": _changes_json(difference.extra_files),
+        "files": _changes_json(difference.files),
         "notes": list(difference.notes),
     }
 
@@ -48,9 +47,7 @@ def as_text(difference: Difference) -> str:
     """Return how two models differ, as lines to read: ``-`` is what A has, ``+`` what B has."""
     lines = [f"- {difference.a}", f"+ {difference.b}", *_body(difference)]
     if not difference.parts():
-        lines.append(
-            "no difference in signatures, ops, attrs, constants, variables, assets and producer"
-        )
+        lines.append(_NOTHING)
     lines += [f"note: {note}" for note in difference.notes]
     return "\n".join(printable(line) for line in lines)
 
@@ -63,6 +60,7 @@ def _changes_json(changes: Sequence[Change]) -> list[dict[str, Any]]:
             "before": change.before,
             "after": change.after,
             "meaning": change.meaning or None,
+            "breaks": change.breaks,
         }
         for change in changes
     ]
@@ -74,12 +72,12 @@ def _body(difference: Difference) -> Iterator[str]:
         yield from _pair_lines(pair)
     yield from _section("variables", difference.variables, "")
     yield from _section("assets", difference.assets, "")
+    yield from _section("extra files", difference.extra_files, "")
+    yield from _section("files", difference.files, "")
 
 
 def _pair_lines(pair: GraphDifference) -> Iterator[str]:
-    lines = [
-        line for name, title in _SECTIONS for line in _section(title, getattr(pair, name), "  ")
-    ]
+    lines = [line for name in _SECTIONS for line in _section(name, getattr(pair, name), "  ")]
     if lines:
         yield f"MetaGraph [{', '.join(pair.tags)}]"
         yield from lines
