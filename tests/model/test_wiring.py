@@ -17,7 +17,7 @@ Change = Callable[[schema.SavedModel], object]
 
 def rewired_by(tmp_path: Path, name: str, change: Change) -> list[tuple[str, str]]:
     """Return the outputs of a frozen model that one edit makes compute in another way."""
-    folder = Path(shutil.copytree(MODELS / name, tmp_path / name))
+    folder = Path(shutil.copytree(MODELS / name, tmp_path / name, dirs_exist_ok=True))
     edit(folder, change)
     before, after = (
         wiring.wiring(read(path).meta_graph(["serve"])) for path in (MODELS / name, folder)
