@@ -109,6 +109,9 @@ def test_annotations(builder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (builder / "assets/words.txt").unlink()
     assert cli.run(["check", str(builder), "--format", "github"]) == 1
     assert capsys.readouterr().out.startswith("::error file=")
+    assert cli.run(["check", str(MODELS / GOOD[1]), "--format", "github"]) == 0
+    [line] = capsys.readouterr().out.splitlines()
+    assert "nothing found" in line
 
 
 @pytest.mark.parametrize(

@@ -37,9 +37,11 @@ def test_the_log_is_valid(schema: dict[str, Any], tmp_path: Path) -> None:
     (broken / "assets/words.txt").unlink()
     (broken / "notes.txt").write_text("")
     reports = check_all([broken, MODELS / "module-2.21.0", tmp_path / "nothing"], Options())
-    log = as_sarif(reports, root=tmp_path)
-    assert log["runs"][0]["results"]
-    jsonschema.validate(log, schema)
+    for root in (tmp_path, tmp_path / "elsewhere"):
+        log = as_sarif(reports, root=root)
+        results = log["runs"][0]["results"]
+        assert {"L4", "L15"} <= {result["ruleId"] for result in results}
+        jsonschema.validate(log, schema)
 
 
 def test_the_schema_refuses_what_is_wrong(schema: dict[str, Any]) -> None:

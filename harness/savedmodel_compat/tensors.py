@@ -11,12 +11,18 @@ from typing import TYPE_CHECKING, Any
 from savedmodel_compat.errors import DamagedModelError, UnsupportedError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
 
     from savedmodel_compat.model.schema import TensorProto, TensorShapeProto
 
 _REF = 100
 LIMIT = 1 << 30
+# ``core/framework/tensor_shape.h``
+_MOST_DIMENSIONS = 254
+_MOST_VALUES = 2**63 - 1
+_SHOWN_DIMENSIONS = 8
 
 # The field of a TensorProto that stands for content that was not read, and what is in it beside the
 # size: no file can know it, so that none can pretend.
@@ -210,8 +216,8 @@ def to_numpy(tensor: TensorProto, *, limit: int = LIMIT) -> np.ndarray[Any, Any]
         An array of its own memory; strings are an object array of bytes.
 
     Raises:
-        UnsupportedError: numpy cannot hold the type, the array is larger than the limit, or the model
-            was read without its long constants.
+        UnsupportedError: numpy cannot hold the type or so many dimensions, the array is larger than
+            the limit, or the model was read without its long constants.
         DamagedModelError: the sizes do not fit together.
     """
     dtype = dtype_from_enum(tensor.dtype)
@@ -230,6 +236,7 @@ def to_numpy(tensor: TensorProto, *, limit: int = LIMIT) -> np.ndarray[Any, Any]
         raise UnsupportedError(
             f"{_named(dtype, shape)} takes {count * kind.itemsize} bytes; the limit is {limit}"
         )
+    _check_array(dtype, kind, shape)
     if tensor.tensor_content:
         return _from_content(tensor.tensor_content, dtype, kind, shape)
     return _repeated(_listed(tensor, dtype, kind), dtype, shape)
@@ -262,15 +269,41 @@ def from_numpy(array: np.ndarray[Any, Any], *, dtype: DType | None = None) -> Te
 
 
 def _named(dtype: DType, shape: tuple[int, ...]) -> str:
-    return f"a {dtype.name} tensor of shape {list(shape)}"
+    return f"a {dtype.name} tensor of shape {_shape_text(shape)}"
+
+
+def _shape_text(shape: Sequence[int]) -> str:
+    shown = ", ".join(map(str, shape[:_SHOWN_DIMENSIONS]))
+    return f"[{shown}]" if len(shape) <= _SHOWN_DIMENSIONS else f"[{shown}, …] of rank {len(shape)}"
 
 
 def _known_shape(shape: TensorShapeProto, dtype: DType) -> tuple[int, ...]:
-    known = shape_from_proto(shape)
-    if known is None or None in known:
-        found = "unknown rank" if known is None else [dim.size for dim in shape.dim]
+    """Return a shape as ``TensorShape::IsValid`` in ``core/framework/tensor_shape.cc`` wants it."""
+    sizes = tuple([int(dim.size) for dim in shape.dim])
+    if shape.unknown_rank or min(sizes, default=0) < 0:
+        found = "unknown rank" if shape.unknown_rank else _shape_text(sizes)
         raise DamagedModelError(f"a {dtype.name} tensor with values has the shape {found}")
-    return tuple(size for size in known if size is not None)
+    if len(sizes) > _MOST_DIMENSIONS:
+        raise DamagedModelError(
+            f"{_named(dtype, sizes)} has more than the {_MOST_DIMENSIONS} dimensions that there can be"
+        )
+    count = 1
+    for size in sizes:
+        count *= size
+        # In TensorFlow, too, a zero that comes later does not make it small again.
+        if count > _MOST_VALUES:
+            raise DamagedModelError(f"{_named(dtype, sizes)} has too many values to count")
+    return sizes
+
+
+def _check_array(dtype: DType, kind: np.dtype[Any], shape: tuple[int, ...]) -> None:
+    """Refuse a shape that numpy has not: it knows 32 or 64 dimensions, and no huge one beside a zero."""
+    import numpy as np
+
+    try:
+        np.broadcast_to(np.empty((), dtype=kind), shape)
+    except ValueError as error:
+        raise UnsupportedError(f"{_named(dtype, shape)} is no array of numpy: {error}") from error
 
 
 def _from_content(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -119,7 +120,13 @@ def _drop(specs: Any, alias: str) -> None:
         ),
         (
             lambda s: s.outputs["y"].tensor_shape.dim.add(size=2),
-            ("output", "y", "float32 [None, 3]", "float32 [None, 3, 2]", "clients get other shapes"),
+            (
+                "output",
+                "y",
+                "float32 [None, 3]",
+                "float32 [None, 3, 2]",
+                "clients get other shapes",
+            ),
         ),
         (
             lambda s: setattr(s.outputs["y"].tensor_shape, "unknown_rank", True),
@@ -413,8 +420,8 @@ def test_a_value_that_only_one_side_has(tmp_path: Path) -> None:
     more, fewer = copy("more", 1, 1, 3), copy("fewer", 1, 3, 3)
     [counted] = of_pair(compare_paths(more, fewer)).attrs
     assert (counted.before, counted.after) == (
-        "float32 on 2 nodes | int32 on 1 node",
-        "float32 on 1 node | int32 on 2 nodes",
+        "float32 on 4 nodes | int32 on 1 node",
+        "float32 on 3 nodes | int32 on 2 nodes",
     )
 
 
@@ -557,6 +564,25 @@ def test_a_shard_out_of_the_model_is_missing(other: Path, tmp_path: Path) -> Non
     shard.symlink_to(tmp_path / "data")
     [change] = compare_paths(V2, other).variables
     assert change.after == "missing, with 3 tensors in it"
+
+
+def test_what_is_no_file_is_not_read(other: Path) -> None:
+    """A pipe would never end: neither as a shard nor as an asset is it opened."""
+    (other / SHARD).unlink()
+    for name in (SHARD, "assets/pipe"):
+        os.mkfifo(other / name)
+    difference = compare_paths(V2, other)
+    assert [change.after for change in difference.variables] == ["missing, with 3 tensors in it"]
+    assert [change.after for change in difference.assets] == ["no regular file"]
+
+
+def test_a_folder_that_is_mounted_as_a_link(other: Path) -> None:
+    """Variables are compared as such wherever they lie in the model."""
+    (other / "variables").rename(other / "..data")
+    (other / "variables").symlink_to("..data")
+    difference = compare_paths(V2, other)
+    assert difference.variables == ()
+    assert [change.name for change in difference.files] == ["variables"]
 
 
 def test_the_graph_in_the_other_form(other: Path) -> None:

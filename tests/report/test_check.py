@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -17,6 +19,12 @@ from savedmodel_compat.report import check, github, sarif
 from savedmodel_compat.report.rules_page import page
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _no_workspace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests are the same inside of a workflow."""
+    monkeypatch.delenv("GITHUB_WORKSPACE", raising=False)
 
 
 @pytest.fixture
@@ -152,17 +160,116 @@ def test_annotations_are_escaped(reports: list[Report]) -> None:
     assert "100%25" in lines[1]
     assert "\x1b" not in lines[1]
     assert lines[2].startswith("::warning file=models/audit/saved_model.pb,title=M1%3A ")
-    assert len(lines) == 3
+    assert lines[3:] == ["3 models: 1 not checked, 1 with errors, 1 good"]
 
 
-def test_annotations_are_few() -> None:
-    """A step shows ten of a kind; the last line says how many there are besides."""
+def test_annotations_beyond_ten_are_logged() -> None:
+    """A step shows ten of a kind; the others are lines of the log, and the verdict is the last."""
     many = Report(
         name="m", path=Path("m"), findings=tuple(found("L4", f"a{n}", "x") for n in range(25))
     )
     lines = github.as_annotations([many], root=Path.cwd()).splitlines()
-    assert len(lines) == github.LIMIT + 1
-    assert lines[-1].startswith("15 more")
+    commands = [line for line in lines if line.startswith("::")]
+    assert len(commands) == github.LIMIT
+    assert lines[: github.LIMIT] == commands
+    assert lines[github.LIMIT].startswith("15 more")
+    assert [f"m: a{n}: x; fix: " in lines[n + 1] for n in range(10, 25)] == [True] * 15
+    assert lines[26].startswith("✗ m: 25 errors")
+    assert len(lines) == 27
+
+
+def test_models_beyond_ten_that_are_not_checked_are_logged() -> None:
+    """What is no annotation keeps its reason."""
+    lost = [
+        Report(name=f"m{n}", path=Path(f"m{n}"), error=NotASavedModelError(f"no folder {n}", hint="h"))
+        for n in range(12)
+    ]  # fmt: skip
+    lines = github.as_annotations(lost, root=Path.cwd()).splitlines()
+    assert lines[11:] == [
+        "error   not checked: m10: no folder 10",
+        "error   not checked: m11: no folder 11",
+        "12 models: 12 not checked",
+    ]
+
+
+def test_no_line_of_the_log_is_a_command() -> None:
+    """Nothing that a model says is taken for a command, however the line may begin."""
+    evil = "x\n::error::y ##[error]z"
+    many = Report(name=evil, path=Path("::warning::m"),
+                  findings=tuple(found("L4", evil, evil) for _ in range(12)))  # fmt: skip
+    good = Report(name="::good", path=Path("::good"), skipped="::no")
+    lines = github.as_annotations([many, good], root=Path.cwd()).splitlines()
+    assert len([line for line in lines if line.lstrip().startswith("::")]) == github.LIMIT
+    assert [line for line in lines[github.LIMIT :] if "##[" in line] == []
+
+
+def test_annotations_of_good_models(reports: list[Report]) -> None:
+    """Success is one line and no command; so is nothing at all."""
+    [line] = github.as_annotations(reports[2:], root=Path.cwd()).splitlines()
+    assert line.startswith("✓ models/good (version 3 would be served): nothing found")
+    assert github.as_annotations([], root=Path.cwd()) == "no model was checked"
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_files_are_named_from_the_workspace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inside: bool
+) -> None:
+    """What GITHUB_WORKSPACE holds is relative to it, else to the root, for annotations and SARIF."""
+    workspace = tmp_path if inside else tmp_path / "elsewhere"
+    monkeypatch.setenv("GITHUB_WORKSPACE", str(workspace))
+    report = Report(name="m", path=tmp_path / "a/m", findings=(found("L4", "f", "x", file="f"),))
+    expected = "a/m/f" if inside else "m/f"
+    root = tmp_path / "a"
+    assert github.as_annotations([report], root=root).startswith(f"::error file={expected},")
+    assert _uri(sarif.as_sarif([report], root=root)) == expected
+
+
+def _uri(log: dict[str, Any]) -> str:
+    place = log["runs"][0]["results"][0]["locations"][0]["physicalLocation"]
+    return str(place["artifactLocation"]["uri"])
+
+
+def test_the_folder_is_its_graph(tmp_path: Path) -> None:
+    """A finding about the model as a whole points at the graph's file, if there is one."""
+    report = Report(name="m", path=tmp_path, findings=(found("L15", ".", "x"),))
+    root = tmp_path.parent
+    assert _uri(sarif.as_sarif([report], root=root)) == tmp_path.name
+    (tmp_path / "saved_model.pbtxt").write_text("")
+    assert _uri(sarif.as_sarif([report], root=root)) == f"{tmp_path.name}/saved_model.pbtxt"
+    text = github.as_annotations([report], root=root)
+    assert f"file={tmp_path.name}/saved_model.pbtxt," in text
+
+
+def test_sarif_has_a_line_and_an_identity(reports: list[Report], tmp_path: Path) -> None:
+    """A result has a line, whole sentences, and a fingerprint that is the same on each machine and of no other."""
+    audit = reports[1]
+    twice = replace(audit, findings=(*audit.findings, *audit.findings))
+    here = sarif.as_sarif([twice], root=Path.cwd())["runs"][0]["results"]
+    there = sarif.as_sarif([replace(audit, path=tmp_path / "x/audit")], root=tmp_path)
+    assert [r["locations"][0]["physicalLocation"]["region"] for r in here] == [{"startLine": 1}] * 4
+    assert [r["partialFingerprints"] for r in there["runs"][0]["results"]] == [
+        r["partialFingerprints"] for r in here[:2]
+    ]
+    assert len({str(r["partialFingerprints"]) for r in here}) == 4
+    text = here[0]["message"]["text"]
+    assert (
+        text
+        == r"assets/a b,c.txt: it is not there: 100%\x1b[31m. Fix: put the file back into assets/."
+    )
+
+
+def test_sarif_keeps_line_breaks_of_notifications(reports: list[Report]) -> None:
+    """A message and its hint are lines of their own; what cannot be seen is escaped all the same."""
+    fault = Report(name="f", path=Path("f"), faults=("Traceback\n  x\x1b",))
+    log = sarif.as_sarif([reports[0], fault], root=Path.cwd())
+    texts = [
+        notification["message"]["text"]
+        for notification in log["runs"][0]["invocations"][0]["toolExecutionNotifications"]
+    ]
+    assert texts == [
+        "there is no folder models/lost\n\nhint: check the path",
+        "Traceback\n  x\\x1b",
+    ]
 
 
 def test_sarif_points_at_files_and_places(reports: list[Report]) -> None:

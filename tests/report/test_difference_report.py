@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -93,7 +95,9 @@ def test_the_record_survives_a_trip_through_text(found: Difference) -> None:
 
 def test_every_field_is_documented(found: Difference) -> None:
     """The page of the records names every field of the record and of a change, and every part."""
-    page = (MODELS.parents[1] / "docs/record.md").read_text(encoding="utf-8").split("## Of `diff`")[1]
+    page = (
+        (MODELS.parents[1] / "docs/record.md").read_text(encoding="utf-8").split("## Of `diff`")[1]
+    )
     record = report.as_json(found)
     [pair] = record["meta_graphs"]
     names = {*record, *pair, *pair["signatures"][0]}
@@ -147,6 +151,15 @@ def test_names_cannot_forge_lines(found: Difference) -> None:
 
     assert len(lines) == 4
     assert lines[3] == r"  + input \x1b[2J\nnote: all is well: float32 []"
+
+
+def test_names_of_files_survive_json(tmp_path: Path) -> None:
+    """Bytes of a name that are no UTF-8 are escaped, so that every reader of JSON takes the record."""
+    folder = Path(shutil.copytree(MODELS / "module-2.21.0", tmp_path / "m"))
+    Path(os.fsdecode(bytes(folder) + b"/assets/\xff")).touch()
+    record = report.as_json(compare_paths(MODELS / "module-2.21.0", folder))
+    assert [change["name"] for change in record["assets"]] == [r"\udcff"]
+    json.dumps(record, ensure_ascii=False).encode()
 
 
 def test_thousands_of_changes_are_cut(found: Difference) -> None:

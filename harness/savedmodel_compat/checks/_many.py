@@ -35,3 +35,8 @@ def limited(
 def clipped(text: str) -> str:
     """Return a name from the model, cut if it is very long."""
     return text if len(text) <= _LONG else f"{text[:_LONG]}… ({len(text)} characters)"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number of things in words, such as ``1 tensor`` or ``2 tensors``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from google.protobuf.message import DecodeError
 
 from savedmodel_compat.checks import _tracked
-from savedmodel_compat.checks._many import clipped, limited
+from savedmodel_compat.checks._many import clipped, counted, limited
 from savedmodel_compat.checks._restore import Asked, Restore, restore_of
 from savedmodel_compat.checks.findings import Finding, found
 from savedmodel_compat.errors import SavedModelCompatError
@@ -17,7 +17,7 @@ from savedmodel_compat.model.checkpoint import Checkpoint, TensorEntry, read_str
 from savedmodel_compat.tensors import dtype_name, shape_from_proto
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from savedmodel_compat.checks.subject import Subject
     from savedmodel_compat.model.values import MetaGraph, Shape
@@ -37,7 +37,7 @@ def restores_of(subject: Subject) -> list[Labelled]:
     if subject.saved is None:
         return []
     return [
-        (_label(meta_graph), restore_of(meta_graph)) for meta_graph in subject.saved.meta_graphs
+        (label_of(meta_graph), restore_of(meta_graph)) for meta_graph in subject.saved.meta_graphs
     ]
 
 
@@ -62,9 +62,14 @@ def check(
         yield from limited(findings, "M7", where, file=subject.graph_file)
     tracked, broken = _object_graph(checkpoint, readable)
     yield from broken
+    held: Mapping[str, list[str]] = {}
     asked = {asked.name for _, restore in restores for asked in restore.asked}
     if tracked is not None:
-        yield from limited(_dangling(checkpoint, tracked, told), "V6", INDEX, file=INDEX)
+        keys = {attribute.checkpoint_key for node in tracked.nodes for attribute in node.attributes}
+        held = _tracked.held(keys, checkpoint.tensors.keys())
+        missing = sorted(key for key in keys if key not in held and key not in told)
+        yield from limited(_dangling(tracked, missing), "V6", INDEX, file=INDEX)
+        told.update(missing)
     for label, meta_graph in zip(
         (label for label, _ in restores),
         subject.saved.meta_graphs if subject.saved else (),
@@ -73,7 +78,7 @@ def check(
         graph = meta_graph.proto.object_graph_def
         if tracked is not None:
             matched = list(_tracked.matched(graph, tracked))
-            asked.update(key for item in matched for key in item.keys)
+            asked.update(name for item in matched for key in item.keys for name in held.get(key, ()))
             findings = _misfits(subject, checkpoint, label, matched, told)
             yield from limited(findings, "M7", f"{label}: object graph", file=subject.graph_file)
         elif GRAPH not in checkpoint.tensors and _has_variables(graph):
@@ -83,7 +88,8 @@ def check(
         yield from _unasked(checkpoint, asked)
 
 
-def _label(meta_graph: MetaGraph) -> str:
+def label_of(meta_graph: MetaGraph) -> str:
+    """Return the words that name a MetaGraph in findings."""
     return f"MetaGraph [{clipped(', '.join(meta_graph.tags))}]"
 
 
@@ -105,8 +111,8 @@ def _unanswered(
             yield found("M7", where, f"'{clipped(asked.name)}': {why}", file=subject.graph_file)
     for (function, node), names in missing.items():
         message = (
-            f"the checkpoint of {len(checkpoint.tensors)} tensors lacks {_listed(names)} of those that"
-            " it restores"
+            f"the checkpoint of {counted(len(checkpoint.tensors), 'tensor')} lacks {listed(names)} of"
+            " those that it restores"
         )
         yield found("M7", _place(label, function, node), message, file=subject.graph_file)
 
@@ -116,7 +122,8 @@ def _place(label: str, function: str | None, node: str) -> str:
     return f"{label}: {inner}node {clipped(node)}"
 
 
-def _listed(names: list[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Return the first of some names, quoted, and how many there are more."""
     shown = ", ".join(f"'{clipped(name)}'" for name in names[:_NAMED])
     return shown if len(names) <= _NAMED else f"{shown} and {len(names) - _NAMED} more"
 
@@ -206,16 +213,15 @@ def _object_graph(
         return None, []
 
 
-def _dangling(
-    checkpoint: Checkpoint, tracked: schema.TrackableObjectGraph, told: set[str]
-) -> Iterator[Finding]:
+def _dangling(tracked: schema.TrackableObjectGraph, missing: list[str]) -> Iterator[Finding]:
+    """Yield where the checkpoint's object graph leads to nothing.
+
+    Args:
+        tracked: the graph.
+        missing: its keys for which there is no tensor.
+    """
     count = len(tracked.nodes)
-    missing = []
     for index, node in enumerate(tracked.nodes):
-        for attribute in node.attributes:
-            key = attribute.checkpoint_key
-            if key not in checkpoint.tensors and key not in told:
-                missing.append(key)
         ids = [child.node_id for child in node.children]
         for slot in node.slot_variables:
             ids += (slot.original_variable_node_id, slot.slot_variable_node_id)
@@ -224,9 +230,8 @@ def _dangling(
             message = f"object {index} of {count} in {GRAPH} refers to object {outside[0]}"
             yield found("V6", INDEX, message, file=INDEX)
     if missing:
-        message = f"{GRAPH} names tensors that the checkpoint lacks: {_listed(missing)}"
+        message = f"{GRAPH} names tensors that the checkpoint lacks: {listed(missing)}"
         yield found("V6", INDEX, message, file=INDEX)
-        told.update(missing)
 
 
 def _misfits(
@@ -269,7 +274,7 @@ def _unasked(checkpoint: Checkpoint, asked: set[str]) -> Iterator[Finding]:
             part.entry.size if part.entry else 0 for tensor in unasked for part in tensor.slices
         ) + sum(tensor.size for tensor in unasked if not tensor.slices)
         message = (
-            f"{len(unasked)} of {len(checkpoint.tensors)} tensors, {size} bytes, are restored by no"
-            f" MetaGraph: {_listed([tensor.name for tensor in unasked])}"
+            f"no MetaGraph restores {len(unasked)} of {counted(len(checkpoint.tensors), 'tensor')}"
+            f" ({counted(size, 'byte')}): {listed([tensor.name for tensor in unasked])}"
         )
         yield found("V5", INDEX, message, file=INDEX)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator, Mapping
 
     from savedmodel_compat.model import schema
 
@@ -65,3 +65,27 @@ def matched(
                 seen.add(child.node_id)
                 seen_there.add(below)
                 pending.append((child.node_id, below))
+
+
+def held(keys: Collection[str], names: Collection[str]) -> Mapping[str, list[str]]:
+    """Return the tensors that each key of the object graph stands for; a key that has none is left out.
+
+    What an object saves under a key is the tensor of that name, or several whose names begin with it, as
+    those of a mutable table do: ``KEY-keys`` and ``KEY-values`` (``python/ops/lookup_ops.py``). A
+    tensor belongs to the longest key that its name begins with.
+
+    Args:
+        keys: the ``checkpoint_key`` of all attributes.
+        names: of the tensors of the checkpoint.
+    """
+    found: dict[str, list[str]] = {}
+    around: list[str] = []
+    # What begins with a key stands right behind it, and a key before a tensor of its own name.
+    for name, is_tensor in sorted([(key, False) for key in set(keys)] + [(n, True) for n in names]):
+        while around and not name.startswith(around[-1]):
+            around.pop()
+        if not is_tensor:
+            around.append(name)
+        elif around:
+            found.setdefault(around[-1], []).append(name)
+    return found

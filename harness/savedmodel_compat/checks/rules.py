@@ -123,13 +123,13 @@ RULES = (
     ),
     _error(
         "L12",
-        "No asset's name leads out of assets/: TensorFlow joins it unchecked and reads what is there.",
+        "No asset's name leads out of assets/: a matter of trust, since TensorFlow joins it unchecked, loads, and reads what is there.",
         f"{NOBODY}; TF cc/saved_model/loader.cc joins the name",
         "do not load this model where its content is not trusted; export it again",
     ),
     _note(
         "L13",
-        "Every file in assets/ is listed by a MetaGraph; others are read by no loader.",
+        "Every file in assets/ is listed by a MetaGraph, but saved_model.json of Keras in 1.15; no loader reads others.",
         NOBODY,
         "remove it, or move it to assets.extra/",
     ),
@@ -143,19 +143,19 @@ RULES = (
         "L15",
         "The folder holds nothing that neither TensorFlow, Keras, TensorFlow Hub nor Serving put there.",
         NOBODY,
-        "remove it, or move it to assets.extra/: it is copied and loaded into memory estimates with the model",
+        "remove it, or move it to assets.extra/: it is copied along, and Serving counts it in its memory estimate",
     ),
     _error(
         "L16",
-        "No link leads out of the model, to nothing, or to a folder that it is in.",
+        "No link leads to nothing, or to a folder that it is in.",
         f"{NOBODY}, but for circles: TFS servables/tensorflow/util.cc",
-        "copy the model with its links resolved: cp -rL MODEL COPY",
+        "put the file in the link's place, or remove the link",
     ),
-    _error(
+    _warning(
         "L17",
         "There are only files, folders and links: no device, pipe or socket.",
         NOBODY,
-        "remove it",
+        "remove it; if a loader reads it, put the file in its place",
     ),
     _warning(
         "L18",
@@ -180,6 +180,18 @@ RULES = (
         "Requests over REST can name the model and its version: no : in the base folder's name, no negative number.",
         "TFS model_servers/http_rest_api_util.cc",
         "rename it, or give the model another name in Serving's configuration",
+    ),
+    _error(
+        "L22",
+        "No file is a Git LFS pointer.",
+        f"{NOBODY}; whoever reads the file finds it damaged",
+        "fetch it: git lfs pull",
+    ),
+    _warning(
+        "L23",
+        "No link leads out of the model: TensorFlow follows it, an upload or a mount may lose it, and it is not followed here.",
+        NOBODY,
+        "copy the model with its links resolved: cp -rL MODEL COPY",
     ),
     _warning(
         "M1",
@@ -284,14 +296,20 @@ RULES = (
         "export again with the value and the shape that are meant",
     ),
     _error(
+        "M20",
+        "The tensor of each asset is in the graph, and no two assets are fed to one: C++ feeds a tensor once.",
+        "TF cc/saved_model/loader.cc (AddAssetsTensorsToInputs), core/graph/subgraph.cc; python/saved_model/loader_impl.py",
+        "export again with one asset a tensor",
+    ),
+    _error(
         "S1",
-        "Every tensor of a signature is in the graph, with the dtype and a shape that the signature says.",
-        f"TF core/common_runtime/direct_session.cc for the name; for dtype and shape {NOBODY}",
+        "Every tensor of a signature is in the graph, an input's with the dtype and a shape that the signature says, a v1 output's with such a shape.",
+        "TF core/common_runtime/direct_session.cc, executor.cc; python/saved_model/load_v1_in_v2.py for outputs' shapes",
         "export again with the signature made from the graph's own tensors",
     ),
     _error(
         "S2",
-        "A default value is of an input of its signature, with that input's dtype and shape.",
+        "A default value has the dtype and shape of its input.",
         "TF cc/saved_model/util.cc, TFS servables/tensorflow/predict_util.cc",
         "export again with the default that is meant",
     ),
@@ -343,6 +361,18 @@ RULES = (
         "TF core/graph/subgraph.cc",
         "export again with tf.identity between input and output",
     ),
+    _warning(
+        "S11",
+        "An output is of the dtype, and of a shape, that the signature says, by which clients decode it.",
+        f"{NOBODY}: every loader gives what the graph has",
+        "export again with the signature made from the graph's own tensors",
+    ),
+    _warning(
+        "S12",
+        "A default value is of an input of its signature; of another it is never used.",
+        "TF cc/saved_model/util.cc looks for the inputs of the signature only",
+        "export again with the default under the name of its input",
+    ),
     _error(
         "V1",
         "variables.index is a whole sorted table of a version that TensorFlow reads: every block's checksum is right, every entry parses.",
@@ -390,6 +420,12 @@ RULES = (
         "The checkpoint is little-endian and of format version 1.",
         "TF core/util/tensor_bundle/tensor_bundle.cc",
         "export on a little-endian machine, or load it with 2.4 or later, which swaps bytes",
+    ),
+    _error(
+        "V9",
+        "Every variable that a signature reads is assigned by the restore op, the init op or a signature.",
+        "TF cc/saved_model/loader.cc; python/saved_model/load.py restores by the object graph instead",
+        "export again; a Keras 3 model with model.export(FOLDER), not with tf.saved_model.save",
     ),
     _error(
         "W1",

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from savedmodel_compat.checks import _restored, _slices
-from savedmodel_compat.checks._many import clipped, limited
+from savedmodel_compat.checks import _assigned, _restored, _slices
+from savedmodel_compat.checks._many import clipped, counted, limited
+from savedmodel_compat.checks._pointers import pointers
 from savedmodel_compat.checks.findings import Finding, found
 from savedmodel_compat.model._bundle import STRING, VARIANT
 from savedmodel_compat.model.checkpoint import (
@@ -24,7 +25,7 @@ from savedmodel_compat.model.checkpoint import (
 from savedmodel_compat.model.tree import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
     from savedmodel_compat.checks.subject import Subject
@@ -44,11 +45,14 @@ class _Shard:
 
     Args:
         name: relative to the model.
-        size: in bytes; None if it is not to be read: no file, or a link out of the model.
+        size: in bytes; None if it is not to be read: no file, a link out of the model, or a Git LFS
+            pointer.
+        is_special: whether it is a pipe, a socket or a device.
     """
 
     name: str
     size: int | None
+    is_special: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +89,7 @@ def checkpoint_of(root: Path, tree: Tree) -> Checkpoint | None:
 
 def check(subject: Subject) -> Iterator[Finding]:
     """Yield what is wrong with the variables of a model."""
-    files = _files(subject.tree)
+    files = _files(subject.tree, pointers(subject))
     restores = _restored.restores_of(subject)
     checkpoint = subject.checkpoint
     if subject.checkpoint_damage is not None:
@@ -105,9 +109,29 @@ def check(subject: Subject) -> Iterator[Finding]:
             yield from limited(_unclaimed(checkpoint, files), "V7", FOLDER)
         readable = _ours(checkpoint, files).keys()
         yield from _restored.check(subject, checkpoint, restores, readable)
+    yield from limited(_unassigned(subject), "V9", subject.graph_file, file=subject.graph_file)
 
 
-def _files(tree: Tree) -> _Files:
+def _unassigned(subject: Subject) -> Iterator[Finding]:
+    are_there = subject.checkpoint is not None or subject.checkpoint_damage is not None
+    for meta_graph in subject.saved.meta_graphs if subject.saved else ():
+        if are_there and not (meta_graph.saver and meta_graph.saver.restore_op):
+            continue  # the rule of the saver says so
+        for one in _assigned.unassigned(meta_graph):
+            where = f"{_restored.label_of(meta_graph)}: signature '{clipped(one.signature.key)}'"
+            instead = (
+                f", but for instance '{clipped(one.assigned)}', which it does not read"
+                if one.assigned is not None
+                else ""
+            )
+            message = (
+                f"it reads {counted(len(one.names), 'variable')} that neither the restore op nor the"
+                f" init op assigns: {_restored.listed(one.names)}{instead}; C++ answers no request"
+            )
+            yield found("V9", where, message, file=subject.graph_file)
+
+
+def _files(tree: Tree, unfetched: Collection[str] = ()) -> _Files:
     # It may be mounted as a link to a folder of the model, as Kubernetes does.
     folder = tree.resolve(FOLDER)
     prefix = f"{folder}/"
@@ -117,8 +141,10 @@ def _files(tree: Tree) -> _Files:
         place = _SHARD.fullmatch(name.removeprefix(prefix)) if name.startswith(prefix) else None
         file = tree.find(name) if place else None
         if place and (file is None or file.kind is not Kind.FOLDER):
-            size = file.size if file and file.kind is Kind.FILE else None
-            shard = _Shard(name=f"{FOLDER}/{place[0]}", size=size)
+            is_read = file and file.kind is Kind.FILE and file.name not in unfetched
+            size = file.size if file and is_read else None
+            is_special = file is not None and file.kind is Kind.OTHER
+            shard = _Shard(name=f"{FOLDER}/{place[0]}", size=size, is_special=is_special)
             shards[int(place[1]), int(place[2])] = shard
     file = tree.find(index.name) if index else None
     return _Files(
@@ -148,7 +174,8 @@ def _without_index(files: _Files, restores: list[_restored.Labelled]) -> Iterato
     if files.index is not None:
         # A link out of the model, or to nothing, has a rule of its own.
         if files.index.kind is not Kind.LINK:
-            yield found("L3", INDEX, f"it is a {files.index.kind.value}, and should be a file")
+            what = "folder" if files.index.kind is Kind.FOLDER else "pipe, socket or device"
+            yield found("L3", INDEX, f"it is a {what}, and should be a file", file=INDEX)
         return
     wanting = [(label, r.asked) for label, r in restores if r.asked or not r.complete]
     if files.shards:
@@ -156,12 +183,12 @@ def _without_index(files: _Files, restores: list[_restored.Labelled]) -> Iterato
         yield found(
             "L3",
             INDEX,
-            f"it is missing, beside {len(files.shards)} data files ({shown}): C++ loads without"
-            " variables, Python does not load",
+            f"it is missing, beside {counted(len(files.shards), 'data file')} ({shown}): C++ loads"
+            " without variables, Python does not load",
         )
     elif wanting:
         label, asked = wanting[0]
-        names = f"{len(asked)} tensors" if asked else "tensors"
+        names = counted(len(asked), "tensor") if asked else "tensors"
         yield found(
             "L3",
             INDEX,
@@ -172,6 +199,10 @@ def _without_index(files: _Files, restores: list[_restored.Labelled]) -> Iterato
 
 def _missing_shards(checkpoint: Checkpoint, files: _Files) -> Iterator[Finding]:
     present = files.set_of(checkpoint.num_shards)
+    for shard in present.values():
+        if shard.is_special:
+            message = "it is a pipe, socket or device, and should be a file"
+            yield found("L3", shard.name, message, file=shard.name)
     inside: dict[int, list[TensorEntry]] = defaultdict(list)
     for entry in checkpoint.stored:
         if 0 <= entry.shard < checkpoint.num_shards and entry.shard not in present:
@@ -185,9 +216,9 @@ def _missing_shards(checkpoint: Checkpoint, files: _Files) -> Iterator[Finding]:
             found(
                 "L3",
                 f"{FOLDER}/{checkpoint.shard(number).name}",
-                f"it is missing, with {len(entries)} tensors in it, such as"
-                f" '{clipped(entries[0].name)}'; the index counts {checkpoint.num_shards} data"
-                f" files{beside}",
+                f"it is missing, with {counted(len(entries), 'tensor')} in it, such as"
+                f" '{clipped(entries[0].name)}'; the index counts"
+                f" {counted(checkpoint.num_shards, 'data file')}{beside}",
                 file=INDEX,
             )
             for number, entries in sorted(inside.items())
@@ -247,8 +278,9 @@ def _broken_places(checkpoint: Checkpoint, files: _Files, bad: set[int]) -> Iter
         bad.update(map(id, entries))
         shard = sizes[number]
         message = (
-            f"it has {shard.size} bytes, and {len(entries)} tensors, such as"
-            f" '{clipped(entries[0].name)}', reach to {max(entry.end for entry in entries)}"
+            f"it has {counted(shard.size or 0, 'byte')}, and should have"
+            f" {max(entry.end for entry in entries)}: it ends before"
+            f" {counted(len(entries), 'tensor')}, such as '{clipped(entries[0].name)}'"
         )
         yield found("V2", shard.name, message, file=shard.name)
 
@@ -292,6 +324,8 @@ def _checksums(
 
     for fault in verify(checkpoint, subject.progress, only=wanted):
         name = readable[fault.entry.shard].name
+        if fault.trouble is Trouble.MISSING and not os.access(subject.root / name, os.R_OK):
+            continue  # the rule of what can be read says so
         about = "" if fault.trouble is Trouble.MISSING else f"'{clipped(fault.entry.name)}': "
         yield found("V3", name, f"{about}{fault.message}", file=name)
 
@@ -319,12 +353,15 @@ def _unclaimed(checkpoint: Checkpoint, files: _Files) -> Iterator[Finding]:
         gaps = list(_gaps(inside[number], shard.size or 0))
         if gaps:
             size = sum(end - start for start, end in gaps)
-            message = f"{size} of its {shard.size} bytes, from {gaps[0][0]} on, belong to no tensor"
+            message = (
+                f"no tensor has {size} of its {counted(shard.size or 0, 'byte')}, from {gaps[0][0]} on"
+            )
             yield found("V7", shard.name, message, file=shard.name)
     for (number, of), shard in sorted(files.shards.items()):
         if of != checkpoint.num_shards or number >= of:
             message = (
-                f"it is of a set of {of} data files, and the index counts {checkpoint.num_shards}"
+                f"it is of a set of {counted(of, 'data file')}, and the index counts"
+                f" {checkpoint.num_shards}"
             )
             yield found(
                 "V7", shard.name, message, file=shard.name, fix="remove it: no loader reads it"

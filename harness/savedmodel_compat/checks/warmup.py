@@ -10,6 +10,7 @@ from typing import Any
 from google.protobuf.message import DecodeError
 
 from savedmodel_compat.checks._many import clipped, limited
+from savedmodel_compat.checks._pointers import pointers
 from savedmodel_compat.checks.findings import Finding, found
 from savedmodel_compat.checks.requests import (
     CLASSIFY,
@@ -25,6 +26,7 @@ from savedmodel_compat.checks.subject import Subject
 from savedmodel_compat.errors import DamagedModelError
 from savedmodel_compat.model import schema
 from savedmodel_compat.model.damage import recognise
+from savedmodel_compat.model.files import open_regular
 from savedmodel_compat.model.records import Record, read_records
 from savedmodel_compat.model.tree import Kind
 from savedmodel_compat.model.values import MetaGraph, Signature
@@ -48,7 +50,9 @@ def check(subject: Subject) -> Iterator[Finding]:
         return
     if entry.kind is Kind.FOLDER:
         yield found("W1", FILE, "it is a folder; Serving tries to read it as a file", file=FILE)
-    elif entry.kind is Kind.FILE or (entry.kind is Kind.LINK and entry.inside):
+    elif (entry.kind is Kind.FILE or (entry.kind is Kind.LINK and entry.inside)) and (
+        subject.tree.resolve(FILE) not in pointers(subject)
+    ):
         graph = None if subject.saved is None else served(subject.saved.meta_graphs)
         findings = list(_check_file(subject.root / FILE, graph))
         for rule in ("W1", "W2", "W3", "W4"):
@@ -66,7 +70,7 @@ def _check_file(file: Path, graph: MetaGraph | None) -> Iterator[Finding]:
     begun = 0
     start = b""
     try:
-        with file.open("rb") as opened:
+        with open_regular(file) as opened:
             start = opened.read(_START)
             opened.seek(0)
             for begun, record in enumerate(read_records(opened, largest=_LARGEST), start=1):

@@ -41,9 +41,7 @@ def change(
     breaks: bool = False,
 ) -> Change:
     """Return a change; see `Change`."""
-    return Change(
-        what=what, name=name, before=before, after=after, meaning=meaning, breaks=breaks
-    )
+    return Change(what=what, name=name, before=before, after=after, meaning=meaning, breaks=breaks)
 
 
 def changed(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from savedmodel_compat.errors import SavedModelCompatError
 from savedmodel_compat.model import fingerprint
 from savedmodel_compat.model._changes import change
-from savedmodel_compat.model._index import open_regular
+from savedmodel_compat.model.files import open_regular
 from savedmodel_compat.model.tree import Kind
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ def contents(root: Path, tree: Tree, left_out: Collection[str]) -> dict[str, str
         tree: what is in it.
         left_out: names of the files that are compared otherwise.
     """
+    # Where a folder is mounted as a link, its files have names of their own besides.
+    left_out = {*left_out, *(tree.resolve(name) or name for name in left_out)}
     return {
         name: _content(root, tree, entry)
         for name, entry in tree.entries.items()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import stat
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from google.protobuf.message import DecodeError
 
@@ -13,6 +12,7 @@ from savedmodel_compat.model import damage, schema
 from savedmodel_compat.model._bundle import Checkpoint, Slice, TensorEntry
 from savedmodel_compat.model._ordered import Extents, KeyFormError, slice_of
 from savedmodel_compat.model._table import MAGIC, TableReader
+from savedmodel_compat.model.files import open_regular
 from savedmodel_compat.tensors import dtype_name
 
 if TYPE_CHECKING:
@@ -49,20 +49,6 @@ def read_index(file: Path) -> Checkpoint:
             f"{file} ({len(data)} bytes) is no index of a checkpoint: {why}",
             hint=error.hint or _AGAIN,
         ) from error
-
-
-def open_regular(file: Path) -> BinaryIO:
-    """Open a file for reading, without a buffer, if it is a regular one: a pipe would never end.
-
-    Raises:
-        OSError: it cannot be opened.
-        DamagedModelError: it is no regular file.
-    """
-    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise DamagedModelError(f"{file} is no regular file")
-    return os.fdopen(descriptor, "rb", buffering=0)
 
 
 def _read(file: Path) -> bytes:

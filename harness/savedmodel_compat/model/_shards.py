@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from savedmodel_compat.errors import DamagedModelError, UnsupportedError, UsageError
 from savedmodel_compat.model import crc, wire
 from savedmodel_compat.model._bundle import STRING, VARIANT
-from savedmodel_compat.model._index import open_regular
+from savedmodel_compat.model.files import open_regular
 from savedmodel_compat.tensors import LIMIT, dtype_from_name
 
 if TYPE_CHECKING:

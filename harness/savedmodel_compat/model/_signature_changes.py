@@ -92,7 +92,7 @@ def _meaning(what: str, before: TensorSpec, after: TensorSpec | None) -> tuple[s
 
 def _kind(spec: TensorSpec) -> object:
     """Return what must be the same for clients, whatever the shapes."""
-    parts = ()
+    parts: tuple[object, ...] = ()
     if spec.encoding is Encoding.COMPOSITE:
         parts = tuple(_kind(part) for part in spec.components.values())
     return spec.encoding, spec.dtype, spec.type_spec, parts
@@ -122,9 +122,7 @@ def _meet(a: Shape | None, b: Shape | None) -> bool:
     """Return whether something may be of both shapes."""
     if a is None or b is None:
         return True
-    return len(a) == len(b) and all(
-        None in {m, n} or m == n for m, n in zip(a, b, strict=True)
-    )
+    return len(a) == len(b) and all(None in {m, n} or m == n for m, n in zip(a, b, strict=True))
 
 
 def _default_changes(alias: str, a: Signature, b: Signature) -> Iterator[Change]:

@@ -169,9 +169,7 @@ def _index_text(side: Variables) -> str | None:
     return None if side.checkpoint is None else f"{len(side.tensors)} tensors"
 
 
-def _tensor_changes(
-    a: Mapping[str, TensorEntry], b: Mapping[str, TensorEntry]
-) -> Iterator[Change]:
+def _tensor_changes(a: Mapping[str, TensorEntry], b: Mapping[str, TensorEntry]) -> Iterator[Change]:
     for name in sorted((a.keys() | b.keys()) - {_OBJECT_GRAPH}):
         before, after = a.get(name), b.get(name)
         old, new = (None if entry is None else _entry_text(entry) for entry in (before, after))

@@ -146,9 +146,7 @@ def _by_tags(model: SavedModel) -> dict[_Place, MetaGraph]:
     return found
 
 
-def _tag_changes(
-    a: Mapping[_Place, MetaGraph], b: Mapping[_Place, MetaGraph]
-) -> Iterator[Change]:
+def _tag_changes(a: Mapping[_Place, MetaGraph], b: Mapping[_Place, MetaGraph]) -> Iterator[Change]:
     for place in sorted(a.keys() ^ b.keys(), key=lambda found: (sorted(found[0]), found[1])):
         tags, number = place
         again = f", number {number} with these tags" if number > 1 else ""
@@ -170,10 +168,10 @@ def _meaning_of_tags(
     if place in a:
         # No loader gets at the second of those that have the same tags.
         return "a loader that asks for these tags fails" if place[1] == 1 else ""
-    # python/saved_model/load_v1_in_v2.py
-    return "" if len(a) > 1 or len(b) == 1 else (
-        "tf.saved_model.load without tags= refuses a model of several MetaGraphs"
-    )
+    if len(a) == 1 < len(b):
+        # python/saved_model/load_v1_in_v2.py
+        return "tf.saved_model.load without tags= refuses a model of several MetaGraphs"
+    return ""
 
 
 def _signature_count(meta_graph: MetaGraph) -> str:

@@ -2,20 +2,43 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from savedmodel_compat.errors import NotASavedModelError
+from savedmodel_compat.model.tree import Entry, Kind, Tree, walk
 from savedmodel_compat.model.values import ModelFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
 _BLOCK = 1 << 20
+_SHOWN = 200
+_TOLD = 5
+# Whoever asks for a digest wants it of all.
+_ALL = 1 << 62
 KNOWN_FOLDERS = ("assets", "assets.extra", "debug", "variables")
+
+
+def open_regular(file: Path) -> BinaryIO:
+    """Open a file for reading, without a buffer, if it is a regular one: a pipe would never end.
+
+    Raises:
+        OSError: it cannot be opened, or is no regular file; ``strerror`` says so.
+    """
+    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return os.fdopen(descriptor, "rb", buffering=0)
+    os.close(descriptor)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, "it is a folder", os.fspath(file))
+    raise OSError(errno.EINVAL, "it is no regular file", os.fspath(file))
 
 
 def inside(root: Path, file: Path) -> Path:
@@ -29,6 +52,8 @@ def inside(root: Path, file: Path) -> Path:
         NotASavedModelError: it is a link that leads out of the model, or to nothing.
     """
     try:
+        # The system gives up on long chains of links, which would else be followed to their end.
+        file.stat()
         target = file.resolve(strict=True)
     except (OSError, RuntimeError) as error:
         raise NotASavedModelError(f"{file} is a link that leads nowhere") from error
@@ -40,27 +65,32 @@ def inside(root: Path, file: Path) -> Path:
     return target
 
 
-def list_files(root: Path) -> tuple[ModelFile, ...]:
+def list_files(root: Path) -> tuple[tuple[ModelFile, ...], tuple[str, ...]]:
     """Return the files of a model's folder and of the folders that TensorFlow knows in it, by name.
 
     A link is listed if it leads to a file of the model.
 
-    Raises:
-        NotASavedModelError: a folder cannot be read.
+    Returns:
+        The files; and, in words, what could not be looked at.
     """
-    try:
-        paths = list(root.iterdir())
-        for folder in KNOWN_FOLDERS:
-            if (root / folder).is_dir() and not (root / folder).is_symlink():
-                paths += _walk(root / folder)
-        found = [
-            ModelFile(name=path.relative_to(root).as_posix(), size=path.stat().st_size)
-            for path in paths
-            if path.is_file() and (not path.is_symlink() or _leads_inside(root, path))
-        ]
-    except OSError as error:
-        raise _unreadable(error) from error
-    return tuple(sorted(found, key=lambda file: file.name))
+    tree = walk(root, only=KNOWN_FOLDERS)
+    listed = tuple(
+        ModelFile(name=entry.name, size=file.size)
+        for entry in tree.entries.values()
+        if (file := _file_of(tree, entry)) is not None
+    )
+    notes = [f"{_short(name)} cannot be looked at" for name in tree.unreadable[:_TOLD]]
+    if len(tree.unreadable) > _TOLD:
+        notes.append(f"{len(tree.unreadable) - _TOLD} more cannot be looked at")
+    if tree.beyond is not None:
+        notes.append(f"not all files are listed: there are {tree.beyond}")
+    return listed, tuple(notes)
+
+
+def _file_of(tree: Tree, entry: Entry) -> Entry | None:
+    """Return the file that an entry is, or leads to; None if it is none of the model."""
+    file = tree.find(entry.name) if entry.kind is Kind.LINK else entry
+    return file if file is not None and file.kind is Kind.FILE else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,11 +123,21 @@ def manifest(path: Path | str) -> tuple[FileDigest, ...]:
     root = Path(path)
     if not root.is_dir():
         raise NotASavedModelError(f"{root} is not a folder")
+    tree = walk(root, entries=_ALL, depth=_ALL)
+    if tree.unreadable:
+        raise NotASavedModelError(f"{_short(str(root / tree.unreadable[0]))} cannot be read")
+    if tree.beyond is not None:
+        raise NotASavedModelError(f"{root} has no digest: there are {tree.beyond}")
     try:
-        found = [_file_digest(root, file) for file in _walk(root)]
+        return tuple(
+            _file_digest(root, tree, entry)
+            for entry in tree.entries.values()
+            if entry.kind in (Kind.FILE, Kind.LINK)
+        )
     except OSError as error:
-        raise _unreadable(error) from error
-    return tuple(sorted(found, key=lambda file: file.name))
+        raise NotASavedModelError(
+            f"{_short(str(error.filename))} cannot be read: {error.strerror}"
+        ) from error
 
 
 def digest(path: Path | str) -> str:
@@ -123,20 +163,8 @@ def digest_of(files: Iterable[FileDigest]) -> str:
     return total.hexdigest()
 
 
-def _unreadable(error: OSError) -> NotASavedModelError:
-    return NotASavedModelError(f"{error.filename} cannot be read: {error.strerror}")
-
-
-def _walk(root: Path) -> Iterator[Path]:
-    """Yield regular files and links below a folder; a link to a folder is not entered."""
-
-    def fail(error: OSError) -> None:
-        raise error
-
-    for folder, folders, names in os.walk(root, onerror=fail):
-        here = Path(folder)
-        yield from (here / name for name in folders if (here / name).is_symlink())
-        yield from (path for name in names if (path := here / name).is_symlink() or path.is_file())
+def _short(path: str) -> str:
+    return path if len(path) <= _SHOWN else f"{path[:_SHOWN]}…"
 
 
 def _digest_line(file: FileDigest) -> bytes:
@@ -146,20 +174,15 @@ def _digest_line(file: FileDigest) -> bytes:
     return b"file\0" + name + b"\0" + bytes.fromhex(file.sha256) + b"\0"
 
 
-def _leads_inside(root: Path, link: Path) -> bool:
-    target = Path(os.path.realpath(link))
-    return target.is_file() and target.is_relative_to(root.resolve())
-
-
-def _file_digest(root: Path, path: Path) -> FileDigest:
-    name = path.relative_to(root).as_posix()
-    if path.is_symlink() and not _leads_inside(root, path):
-        target = str(path.readlink())
-        return FileDigest(name=name, size=len(os.fsencode(target)), sha256=None, target=target)
+def _file_digest(root: Path, tree: Tree, entry: Entry) -> FileDigest:
+    if _file_of(tree, entry) is None:
+        target = entry.target or ""
+        size = len(os.fsencode(target))
+        return FileDigest(name=entry.name, size=size, sha256=None, target=target)
     content = hashlib.sha256()
     size = 0
-    with path.open("rb", buffering=0) as file:
+    with open_regular(root / entry.name) as file:
         while block := file.read(_BLOCK):
             content.update(block)
             size += len(block)
-    return FileDigest(name=name, size=size, sha256=content.hexdigest())
+    return FileDigest(name=entry.name, size=size, sha256=content.hexdigest())

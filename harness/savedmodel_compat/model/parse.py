@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from google.protobuf.message import DecodeError
 
 from savedmodel_compat.errors import DamagedModelError
 from savedmodel_compat.model import damage, payloads, schema
+from savedmodel_compat.model.files import open_regular
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,12 +30,14 @@ def read_bytes(file: Path) -> bytes:
     """Return the content of a model's file.
 
     Raises:
-        DamagedModelError: it is larger than a protocol buffer can be, or cannot be read.
+        DamagedModelError: it is larger than a protocol buffer can be, is no regular file, or cannot
+            be read.
     """
     try:
-        size = file.stat().st_size
-        if size <= SIZE_LIMIT:
-            return file.read_bytes()
+        with open_regular(file) as opened:
+            size = os.fstat(opened.fileno()).st_size
+            if size <= SIZE_LIMIT:
+                return opened.read()
     except OSError as error:
         raise DamagedModelError(f"{file} cannot be read: {error.strerror}") from error
     raise DamagedModelError(

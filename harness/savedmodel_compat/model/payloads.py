@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from savedmodel_compat.model import wire
+from savedmodel_compat.model.files import open_regular
 from savedmodel_compat.tensors import OMITTED, omitted_mark
 
 if TYPE_CHECKING:
@@ -68,9 +69,9 @@ def shortened(file: Path) -> bytes | None:
         file is not what it should be: then it is to be read whole.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: it cannot be read, or is no regular file.
     """
-    with file.open("rb", buffering=0) as opened:
+    with open_regular(file) as opened:
         size = os.fstat(opened.fileno()).st_size
         if size < SMALLEST_FILE:
             return None

@@ -55,6 +55,7 @@ def read(path: Path | str, *, tensor_data: bool = True) -> SavedModel:
         proto, notes = parse.parse_text(parse.read_bytes(source), file)
         tensor_data = True
     hashes, problems = _fingerprint(folder)
+    listed, unlisted = files.list_files(folder)
     return SavedModel(
         path=folder,
         file=file,
@@ -62,8 +63,8 @@ def read(path: Path | str, *, tensor_data: bool = True) -> SavedModel:
         schema_version=proto.saved_model_schema_version,
         meta_graphs=tuple(_meta_graph(graph, file) for graph in proto.meta_graphs),
         fingerprint=hashes,
-        files=files.list_files(folder),
-        notes=(*notes, *problems, *_default_notes(proto)),
+        files=listed,
+        notes=(*notes, *problems, *unlisted, *_default_notes(proto)),
         tensor_data=tensor_data,
         proto=proto,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from savedmodel_compat.report.check import whole
 from savedmodel_compat.report.inspect import printable
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ def as_json(difference: Difference) -> dict[str, Any]:
     """Return how two models differ, ready for `json.dumps`. Version 1 of it may grow, not change."""
     return {
         "schema": SCHEMA,
-        "a": str(difference.a),
-        "b": str(difference.b),
+        "a": whole(str(difference.a)),
+        "b": whole(str(difference.b)),
         "parts": sorted(difference.parts()),
         "tags": _changes_json(difference.tags),
         "meta_graphs": [
@@ -39,7 +40,7 @@ def as_json(difference: Difference) -> dict[str, Any]:
         "assets": _changes_json(difference.assets),
         "extra_files": _changes_json(difference.extra_files),
         "files": _changes_json(difference.files),
-        "notes": list(difference.notes),
+        "notes": list(map(whole, difference.notes)),
     }
 
 
@@ -56,10 +57,10 @@ def _changes_json(changes: Sequence[Change]) -> list[dict[str, Any]]:
     return [
         {
             "what": change.what,
-            "name": change.name,
-            "before": change.before,
-            "after": change.after,
-            "meaning": change.meaning or None,
+            "name": whole(change.name),
+            "before": None if change.before is None else whole(change.before),
+            "after": None if change.after is None else whole(change.after),
+            "meaning": whole(change.meaning) or None,
             "breaks": change.breaks,
         }
         for change in changes

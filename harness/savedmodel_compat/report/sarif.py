@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-from pathlib import Path
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import savedmodel_compat
 from savedmodel_compat.checks.rules import RULES
+from savedmodel_compat.report._services import file_of, lines_of, named, problems
 from savedmodel_compat.report.inspect import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from savedmodel_compat.checks.findings import Finding
     from savedmodel_compat.checks.run import Report
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
 _SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 )
+# GitHub tells alerts apart by this one only; without it, all findings of a rule in one file would
+# have the hash of that file's first line.
+_FINGERPRINT = "primaryLocationLineHash"
 _INDEX = {rule.id: index for index, rule in enumerate(RULES)}
 
 
@@ -28,7 +34,8 @@ def as_sarif(reports: Sequence[Report], *, root: Path) -> dict[str, Any]:
 
     Args:
         reports: one a model.
-        root: paths below it are given relative to it, as code scanning services want them.
+        root: the checked-out repository, if ``GITHUB_WORKSPACE`` does not say; paths in it are given
+            relative to it, as code scanning services want them.
     """
     return {
         "$schema": _SCHEMA,
@@ -38,11 +45,7 @@ def as_sarif(reports: Sequence[Report], *, root: Path) -> dict[str, Any]:
                 "tool": {"driver": _driver()},
                 "invocations": [_invocation(reports, root)],
                 "columnKind": "unicodeCodePoints",
-                "results": [
-                    _result(report, finding, root)
-                    for report in reports
-                    for finding in report.findings
-                ],
+                "results": list(_results(reports, root)),
             }
         ],
     }
@@ -69,11 +72,10 @@ def _invocation(reports: Sequence[Report], root: Path) -> dict[str, Any]:
     notifications = [
         {
             "level": "error",
-            "message": {"text": printable("\n".join(report.faults) or str(report.error))},
-            "locations": [_location(report.path, "", root)],
+            "message": {"text": lines_of(text)},
+            "locations": [{"physicalLocation": _artifact(report.path, root)}],
         }
-        for report in reports
-        if report.faults or report.error is not None
+        for report, text in problems(reports)
     ]
     return {
         "executionSuccessful": not notifications,
@@ -81,27 +83,45 @@ def _invocation(reports: Sequence[Report], root: Path) -> dict[str, Any]:
     }
 
 
-def _result(report: Report, finding: Finding, root: Path) -> dict[str, Any]:
-    location = _location(report.path, finding.file, root)
-    location["logicalLocations"] = [{"fullyQualifiedName": printable(finding.where) or "."}]
-    return {
-        "ruleId": finding.rule,
-        "ruleIndex": _INDEX[finding.rule],
-        "level": finding.severity.value,
-        "message": {
-            "text": printable(f"{finding.where}: {finding.message} Fix: {finding.fix}."),
-        },
-        "locations": [location],
-    }
+def _results(reports: Sequence[Report], root: Path) -> Iterator[dict[str, Any]]:
+    seen: Counter[str] = Counter()
+    for report in reports:
+        for finding in report.findings:
+            identity = _identity(report, finding)
+            seen[identity] += 1
+            yield {
+                "ruleId": finding.rule,
+                "ruleIndex": _INDEX[finding.rule],
+                "level": finding.severity.value,
+                "message": {"text": _text(finding)},
+                "locations": [_location(report, finding, root)],
+                "partialFingerprints": {_FINGERPRINT: f"{identity}:{seen[identity]}"},
+            }
 
 
-def _location(model: Path, file: str, root: Path) -> dict[str, Any]:
-    return {"physicalLocation": {"artifactLocation": {"uri": _uri(model / file, root)}}}
+def _identity(report: Report, finding: Finding) -> str:
+    """Return what is the same for one finding wherever and whenever the model is checked."""
+    parts = (finding.rule, report.name, finding.file, finding.where)
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
-def _uri(path: Path, root: Path) -> str:
-    # Not resolved: the links of a mounted model are nobody's business but the mount's.
-    absolute, base = Path(os.path.abspath(path)), Path(os.path.abspath(root))  # noqa: PTH100
-    if absolute.is_relative_to(base):
-        return quote(os.fsencode(absolute.relative_to(base).as_posix()))
-    return f"file://{quote(os.fsencode(absolute.as_posix()))}"
+def _text(finding: Finding) -> str:
+    said = f"{finding.where}: {finding.message}"
+    return printable(f"{_sentence(said)} Fix: {_sentence(finding.fix)}")
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
+
+
+def _location(report: Report, finding: Finding, root: Path) -> dict[str, Any]:
+    # Services want a line, and no file of a model but saved_model.pbtxt has any.
+    place = {**_artifact(file_of(report, finding), root), "region": {"startLine": 1}}
+    name = printable(finding.where) or "."
+    return {"physicalLocation": place, "logicalLocations": [{"fullyQualifiedName": name}]}
+
+
+def _artifact(path: Path, root: Path) -> dict[str, Any]:
+    known = named(path, root)
+    uri = quote(os.fsencode(known.as_posix()))
+    return {"artifactLocation": {"uri": f"file://{uri}" if known.is_absolute() else uri}}
