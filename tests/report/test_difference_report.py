@@ -133,6 +133,7 @@ def test_the_record_of_real_models_has_every_part() -> None:
         "attrs",
         "functions",
         "constants",
+        "computations",
         "producer",
     }
 

@@ -7,12 +7,15 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from savedmodel_compat.checks._many import clipped, limited
+from savedmodel_compat.checks._many import clipped, counted, limited
 from savedmodel_compat.checks.findings import Finding, found
 from savedmodel_compat.checks.subject import Subject
+from savedmodel_compat.checks.types import Absent, TensorTypes
 from savedmodel_compat.model.tree import Entry, Kind, Tree
 
 FOLDER = "assets"
+# tf.keras.experimental of 1.15 reads it back (python/saved_model/constants.py).
+_KERAS = f"{FOLDER}/saved_model.json"
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
@@ -42,7 +45,7 @@ class _Asset:
 
 
 def check(subject: Subject, *, ignored: Callable[[Entry], bool]) -> Iterator[Finding]:
-    """Yield L4, L12 and L13.
+    """Yield L4, L12, L13 and M20.
 
     Args:
         subject: the model; nothing is said if its graph file does not parse.
@@ -64,8 +67,11 @@ def check(subject: Subject, *, ignored: Callable[[Entry], bool]) -> Iterator[Fin
     )
     inside = [asset for name, asset in assets.items() if name not in leading_out]
     missing = _Missing(tree=subject.tree, file=subject.graph_file)
-    yield from limited((f for a in inside if (f := missing.of(a)) is not None), "L4", FOLDER)
-    yield from limited(_unlisted(subject.tree, inside, ignored), "L13", FOLDER)
+    lost = [(asset, f) for asset in inside if (f := missing.of(asset)) is not None]
+    yield from limited((finding for _, finding in lost), "L4", FOLDER)
+    wanted = [asset.name for asset, _ in lost if asset.name]
+    yield from limited(_unlisted(subject.tree, inside, ignored, wanted), "L13", FOLDER)
+    yield from limited(_feeds(subject), "M20", subject.graph_file, file=subject.graph_file)
 
 
 def listed(subject: Subject) -> frozenset[str]:
@@ -129,15 +135,24 @@ class _Missing:
                 fix="export again: the list of assets is damaged",
             )
         entry = self.tree.find(asset.path)
-        if entry is not None and entry.kind is not Kind.FOLDER:
+        fix = None
+        if entry is not None and entry.kind is Kind.FILE:
             return None
         if entry is not None:
-            why = "but it is a folder"
+            what = "folder" if entry.kind is Kind.FOLDER else "pipe, socket or device"
+            why = f"but it is a {what}"
         elif self._is_said_elsewhere(asset.path):
             return None
         else:
-            why = f"but there is no such file{self._hint(asset)}"
-        return found("L4", f"{FOLDER}/{name}", f"{asset.lister} lists it, {why}", file=self.file)
+            why = "but there is no such file"
+            other = self._other(asset)
+            if other is not None:
+                why += f"; there is {clipped(other)}"
+                fix = (
+                    f"move or rename {clipped(other)} to {clipped(asset.path)}, if it is that file"
+                )
+        message = f"{asset.lister} lists it, {why}"
+        return found("L4", f"{FOLDER}/{name}", message, file=self.file, fix=fix)
 
     def _is_said_elsewhere(self, path: str) -> bool:
         """Whether a link on the way leads out, or the way was not looked at: L16, L9 and L19 say so."""
@@ -152,27 +167,37 @@ class _Missing:
                     return True
         return False
 
-    def _hint(self, asset: _Asset) -> str:
+    def _other(self, asset: _Asset) -> str | None:
+        """Return a file that is named like the asset but for its folder or its case; None if there is none."""
         if self._elsewhere is None:
             self._elsewhere = {
                 entry.base.casefold(): entry.name
                 for entry in self.tree.entries.values()
                 if entry.kind is Kind.FILE
             }
-        base = re.split(r"[/\\]", asset.name)[-1]
-        other = self._elsewhere.get(base.casefold())
-        if other is not None:
-            return f"; there is {clipped(other)}"
-        return ""
+        return self._elsewhere.get(_base(asset.name).casefold())
+
+
+def _base(name: str) -> str:
+    return re.split(r"[/\\]", name)[-1]
 
 
 def _unlisted(
-    tree: Tree, assets: list[_Asset], ignored: Callable[[Entry], bool]
+    tree: Tree, assets: list[_Asset], ignored: Callable[[Entry], bool], missing: list[str]
 ) -> Iterator[Finding]:
+    """Yield L13.
+
+    Args:
+        tree: the model's.
+        assets: what is listed.
+        ignored: see `check`.
+        missing: names that are listed and not there.
+    """
     folder = tree.resolve(FOLDER)
     if not folder:
         return
-    real = {tree.resolve(asset.path) for asset in assets}
+    real = {tree.resolve(asset.path) for asset in assets} | {tree.resolve(_KERAS)}
+    by_base = {_base(name).casefold(): name for name in missing}
     for entry in tree.entries.values():
         if not entry.name.startswith(f"{folder}/") or entry.kind is Kind.FOLDER:
             continue
@@ -180,9 +205,32 @@ def _unlisted(
         if target is None or target.kind is not Kind.FILE or target.name in real:
             continue
         if not ignored(entry):
-            yield found(
-                "L13",
-                entry.name,
-                f"no MetaGraph lists it ({entry.size} bytes)",
-                file=entry.name,
-            )
+            message = f"no MetaGraph lists it ({counted(entry.size, 'byte')})"
+            lost = by_base.get(entry.base.casefold(), missing[0] if missing else None)
+            fix = None
+            if lost is not None:
+                fix = f"do not remove it: it may be the missing {FOLDER}/{clipped(lost)}, renamed"
+            yield found("L13", entry.name, message, file=entry.name, fix=fix)
+
+
+def _feeds(subject: Subject) -> Iterator[Finding]:
+    """Yield M20."""
+    for meta_graph in subject.saved.meta_graphs if subject.saved else ():
+        if not meta_graph.assets:
+            continue
+        where = f"MetaGraph [{clipped(', '.join(meta_graph.tags))}]"
+        types = TensorTypes(meta_graph.proto)
+        fed: dict[str, list[str]] = {}
+        for asset in meta_graph.assets:
+            fed.setdefault(asset.tensor.removesuffix(":0"), []).append(asset.name)
+        for tensor, names in fed.items():
+            place = f"{where}: asset '{clipped(names[0])}'"
+            real = types.find(tensor)
+            if isinstance(real, Absent):
+                message = f"its tensor '{clipped(tensor)}' {real.why}"
+                yield found("M20", place, message, file=subject.graph_file)
+            elif len(names) > 1:
+                others = ", ".join(f"'{clipped(name)}'" for name in names[1:4])
+                more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+                message = f"its tensor '{clipped(tensor)}' is also fed {others}{more}"
+                yield found("M20", place, message, file=subject.graph_file)

@@ -76,13 +76,17 @@ def unassigned(meta_graph: MetaGraph) -> Iterator[Unassigned]:
     if not left:
         return
     signatures = [s for s in meta_graph.signatures.values() if not s.is_internal]
-    fed = {node_of(name) for s in signatures for spec in s.inputs.values() for name in spec.tensors()}
+    fed = {
+        node_of(name) for s in signatures for spec in s.inputs.values() for name in spec.tensors()
+    }
     needed = graph.uses(graph.reached(_outputs(signatures), fed))
     # What one signature assigns, a client may have run before it runs another.
     bare = {key for key in left if needed.get(key) is _Use.READ}
     if not bare:
         return
-    spare = sorted(graph.variables[key] for key in assigned & graph.variables.keys() - needed.keys())
+    spare = sorted(
+        graph.variables[key] for key in assigned & graph.variables.keys() - needed.keys()
+    )
     for signature in signatures:
         own = graph.uses(graph.reached(_outputs([signature]), fed))
         names = tuple(sorted(graph.variables[key] for key in bare & own.keys()))
@@ -107,9 +111,7 @@ class _Graph:
         self._library = graph.library.function
         self._position = {node.name: index for index, node in enumerate(graph.node)}
         self._functions: _Functions | None = None
-        self._keys = {
-            node.name: key for node in graph.node if (key := _key(node)) is not None
-        }
+        self._keys = {node.name: key for node in graph.node if (key := _key(node)) is not None}
         self.variables = {
             key: (key[2] or name.encode()).decode("utf-8", "replace")
             for name, key in self._keys.items()
@@ -253,7 +255,9 @@ class _Functions:
         position = {node.name: index for index, node in enumerate(function.node_def)}
         number = {arg.name: index for index, arg in enumerate(arguments)}
         uses = [_Use.NONE] * len(arguments)
-        pending = [node_of(name) for name in (*function.ret.values(), *function.control_ret.values())]
+        pending = [
+            node_of(name) for name in (*function.ret.values(), *function.control_ret.values())
+        ]
         seen = set(pending)
         while pending:
             name = pending.pop()

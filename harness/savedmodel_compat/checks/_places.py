@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from savedmodel_compat.checks._many import limited
+from savedmodel_compat.checks._many import counted, limited
 from savedmodel_compat.checks.findings import Finding, found
 from savedmodel_compat.model.locate import FILE_NAMES
 from savedmodel_compat.model.tree import Entry, Kind, Tree
@@ -197,7 +197,7 @@ def _unit(name: str) -> str:
 def _strange(tree: Tree, name: str) -> Finding:
     entry = tree.entries[name]
     if entry.kind is not Kind.FOLDER:
-        message = f"belongs to no SavedModel ({entry.size} bytes)"
+        message = f"belongs to no SavedModel ({counted(entry.size, 'byte')})"
     elif any(f"{name}/{graph}" in tree.entries for graph in FILE_NAMES):
         message = "is another SavedModel in this one's folder"
     else:

@@ -78,7 +78,9 @@ def check(
         graph = meta_graph.proto.object_graph_def
         if tracked is not None:
             matched = list(_tracked.matched(graph, tracked))
-            asked.update(name for item in matched for key in item.keys for name in held.get(key, ()))
+            asked.update(
+                name for item in matched for key in item.keys for name in held.get(key, ())
+            )
             findings = _misfits(subject, checkpoint, label, matched, told)
             yield from limited(findings, "M7", f"{label}: object graph", file=subject.graph_file)
         elif GRAPH not in checkpoint.tensors and _has_variables(graph):

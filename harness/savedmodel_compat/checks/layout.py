@@ -6,7 +6,7 @@ import os
 import unicodedata
 from collections.abc import Iterable, Iterator
 
-from savedmodel_compat.checks import _assets
+from savedmodel_compat.checks import _assets, _pointers
 from savedmodel_compat.checks._many import clipped, limited
 from savedmodel_compat.checks._places import CHUNKED, FOLDERS, HOMES, KERAS, Places
 from savedmodel_compat.checks.findings import Finding, found
@@ -19,10 +19,14 @@ from savedmodel_compat.model.tree import Entry, Kind, Tree
 
 def check(subject: Subject) -> Iterator[Finding]:
     """Yield what breaks the rules of the folder."""
-    closed = [*_access(subject), *_links(subject), *_kinds(subject.tree), *_limits(subject)]
-    yield from closed
+    graph = _graph(subject.tree)
+    closed = [*_access(subject), *_links(subject, graph), *_limits(subject)]
+    special = list(_kinds(subject.tree))
+    unfetched = list(_pointers.check(subject))
+    yield from (*closed, *special, *unfetched)
     told = {finding.where for finding in closed}
     yield from _graph_file(subject, told)
+    told.update(finding.where for finding in special)
     places = Places(tree=subject.tree, told=told, listed=_assets.listed(subject))
     for entry in subject.tree.entries.values():
         places.look(entry)
@@ -72,8 +76,21 @@ def _file(name: str) -> str:
     return "" if name == "." else name
 
 
-def _links(subject: Subject) -> Iterator[Finding]:
-    return limited(_bad_links(subject), "L16", ".")
+def _links(subject: Subject, graph: str | None) -> Iterator[Finding]:
+    """Yield L16 and L23, and L1 of a graph file that is a link out of the model: nothing else looks at it.
+
+    Args:
+        subject: the model.
+        graph: the name of its graph file; None if there is none.
+    """
+    bad = list(_bad_links(subject))
+    for rule in ("L16", "L23"):
+        some = (finding for finding in bad if finding.rule == rule)
+        yield from limited((f for f in some if rule == "L16" or f.where != graph), rule, ".")
+    for finding in bad:
+        if finding.rule == "L23" and finding.where == graph:
+            message = f"{finding.message}, and not followed: nothing of the graph was checked"
+            yield found("L1", finding.where, message, file=finding.file, fix=finding.fix)
 
 
 def _bad_links(subject: Subject) -> Iterator[Finding]:
@@ -81,17 +98,20 @@ def _bad_links(subject: Subject) -> Iterator[Finding]:
     for entry in tree.entries.values():
         if entry.target is None:
             continue
-        target = clipped(entry.target)
+        words = f"is a link to {clipped(entry.target)}"
         if not entry.inside:
-            there = os.path.exists(f"{subject.root}/{entry.name}")  # noqa: PTH110
-            why = "which is outside of the model" if there else "where there is nothing"
-            yield found("L16", entry.name, f"is a link to {target}, {why}", file=entry.name)
+            if os.path.exists(f"{subject.root}/{entry.name}"):  # noqa: PTH110
+                message = f"{words}, which is outside of the model"
+                yield found("L23", entry.name, message, file=entry.name)
+            else:
+                message = f"{words}, where there is nothing"
+                yield found("L16", entry.name, message, file=entry.name)
         elif _is_circle(tree, entry):
             yield found(
                 "L16",
                 entry.name,
-                f"is a link to {target}, a folder that holds it: whoever walks through the model, as"
-                " TensorFlow Serving does, goes round in circles",
+                f"{words}, a folder that holds it: whoever walks through the model, as TensorFlow"
+                " Serving does, goes round in circles",
                 file=entry.name,
                 fix="remove the link",
             )
@@ -149,15 +169,17 @@ def _graph_file(subject: Subject, closed: set[str]) -> Iterator[Finding]:
     real = tree.find(graph) if graph else None
     if graph in closed or "." in tree.unreadable:
         return
-    if graph is not None and real is not None and real.kind is Kind.FOLDER:
-        yield found("L1", graph, "is a folder, and a loader looks for a file", file=graph)
+    if graph is not None and real is not None and real.kind is not Kind.FILE:
+        what = "folder" if real.kind is Kind.FOLDER else "pipe, socket or device"
+        yield found("L1", graph, f"is a {what}, and a loader looks for a file", file=graph)
     elif subject.saved is not None:
         binary, text = FILE_NAMES
         if binary in tree.entries and text in tree.entries:
             yield found("L11", text, f"{binary} is read, and this file is not", file=text)
     elif isinstance(subject.damage, DamagedModelError) or (subject.damage and not closed):
         file = graph or FILE_NAMES[0]
-        yield found("L1", file, subject.damage.message, file=file, fix=subject.damage.hint)
+        message = subject.damage.message.removeprefix(f"{subject.root / file} ")
+        yield found("L1", file, message, file=file, fix=subject.damage.hint)
     elif subject.damage is None:
         yield _no_graph(tree)
 

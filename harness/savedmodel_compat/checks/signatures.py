@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 
 from savedmodel_compat.checks._many import clipped, limited
@@ -29,12 +30,13 @@ from savedmodel_compat.checks.types import (
 )
 from savedmodel_compat.model.values import Encoding, MetaGraph, Signature, TensorSpec
 
-_METHODS = frozenset(
-    (PREDICT, CLASSIFY, REGRESS, "tensorflow/supervised/training", "tensorflow/supervised/eval")
-)
+_TRAINING = frozenset(("tensorflow/supervised/training", "tensorflow/supervised/eval"))
+_METHODS = _TRAINING | {PREDICT, CLASSIFY, REGRESS}
+# What a variable or a list is in the graph; no client gets anything out of it.
+_HANDLES = frozenset(("resource", "variant"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class _Place:
     """One MetaGraph, and what finds things in it.
 
@@ -47,6 +49,11 @@ class _Place:
     meta_graph: MetaGraph
     types: TensorTypes
     file: str
+
+    @cached_property
+    def untrue(self) -> list[tuple[str, Finding]]:
+        """What signatures say and the graph does not, as S1 or S11, with the keys of the signatures."""
+        return list(_untrue(self))
 
     @property
     def signatures(self) -> list[Signature]:
@@ -112,41 +119,67 @@ def _without_signatures(places: list[_Place]) -> Iterator[Finding]:
 
 
 def _tensors(place: _Place) -> Iterator[Finding]:
-    """S1: what the signatures say of tensors, against the graph."""
+    """S1: tensors of signatures that are not there, or with which a request fails."""
+    return (finding for _, finding in place.untrue if finding.rule == "S1")
+
+
+def _other_outputs(place: _Place) -> Iterator[Finding]:
+    """S11: outputs that are others than clients are told."""
+    return (finding for _, finding in place.untrue if finding.rule == "S11")
+
+
+def _untrue(place: _Place) -> Iterator[tuple[str, Finding]]:
     for signature in place.signatures:
         for kind, specs in (("input", signature.inputs), ("output", signature.outputs)):
             for alias, spec in specs.items():
                 for words, part in dense_parts(spec):
                     name = f"{words}{words and ': '}tensor '{clipped(part.name)}'"
-                    for fault in _tensor_faults(part, place.types):
-                        yield place.found("S1", f"{name} {fault}", signature, kind, alias)
+                    for rule, fault in _tensor_faults(place, part, kind):
+                        message = f"{name} {fault}"
+                        yield signature.key, place.found(rule, message, signature, kind, alias)
 
 
-def _tensor_faults(spec: TensorSpec, types: TensorTypes) -> Iterator[str]:
-    real = types.find(spec.name)
+def _tensor_faults(place: _Place, spec: TensorSpec, kind: str) -> Iterator[tuple[str, str]]:
+    """Yield rules and what is wrong, in words."""
+    real = place.types.find(spec.name)
     if isinstance(real, Absent):
-        yield real.why
+        yield "S1", real.why
         return
     if ":" not in spec.name:
-        yield "names a node: Python takes it for the op and fails, only C++ takes its first output"
+        why = "names a node: Python takes it for the op and fails, only C++ takes its first output"
+        yield "S1", why
     said, dtype = spec.dtype.removesuffix("_ref"), real.dtype and real.dtype.removesuffix("_ref")
     if dtype is not None and dtype != said:
-        yield f"is {real.dtype} in the graph, but the signature says {spec.dtype}"
+        is_harmless = kind == "output" and dtype not in _HANDLES
+        rule = "S11" if is_harmless else "S1"
+        yield rule, f"is {real.dtype} in the graph, but the signature says {spec.dtype}"
     elif not compatible(spec.shape, real.shape):
-        yield (
+        # Of a model of TensorFlow 2, Python's loader has the outputs of the functions themselves.
+        is_harmless = kind == "output" and bool(place.meta_graph.proto.object_graph_def.nodes)
+        why = (
             f"has the shape {shape_text(real.shape)} in the graph, but the signature says"
             f" {shape_text(spec.shape)}"
         )
+        yield "S11" if is_harmless else "S1", why
 
 
 def _defaults(place: _Place) -> Iterator[Finding]:
     """S2: values of inputs that a request may leave out."""
     for signature in place.signatures:
         defaults = place.meta_graph.proto.signature_def[signature.key].defaults
-        for alias in sorted(defaults):
-            fault = feed_fault(defaults[alias], signature.inputs.get(alias))
+        for alias in sorted(defaults.keys() & signature.inputs.keys()):
+            fault = feed_fault(defaults[alias], signature.inputs[alias])
             if fault:
                 yield place.found("S2", f"its default {fault}", signature, "input", alias)
+
+
+def _idle_defaults(place: _Place) -> Iterator[Finding]:
+    """S12: defaults that no request ever takes."""
+    for signature in place.signatures:
+        defaults = place.meta_graph.proto.signature_def[signature.key].defaults
+        for alias in sorted(defaults.keys() - signature.inputs.keys()):
+            message = f"there is a default for it, and the inputs are {named(signature.inputs)}"
+            yield place.found("S12", message, signature, "input", alias)
 
 
 def _classify(place: _Place) -> Iterator[Finding]:
@@ -194,8 +227,13 @@ def _aliases(place: _Place) -> Iterator[Finding]:
 
 
 def _dependence(place: _Place) -> Iterator[Finding]:
-    """S8: what depends on what."""
-    signatures = [s for s in place.signatures if s.inputs and s.outputs]
+    """S8: what depends on what, where the tensors are those that are meant."""
+    wrong = {key for key, finding in place.untrue if finding.rule == "S1"}
+    signatures = [
+        s
+        for s in place.signatures
+        if s.inputs and s.outputs and s.method_name not in _TRAINING and s.key not in wrong
+    ]
     graph = place.meta_graph.proto.graph_def
     for alone in undependent(graph, place.types.nodes, signatures):
         kind, message = "output", "it depends on no input of the signature, nor on what changes"
@@ -247,4 +285,6 @@ _LOOKS: Mapping[str, Callable[[_Place], Iterator[Finding]]] = {
     "S8": _dependence,
     "S9": _outputs,
     "S10": _fed_twice,
+    "S11": _other_outputs,
+    "S12": _idle_defaults,
 }

@@ -166,7 +166,8 @@ def _ours(checkpoint: Checkpoint, files: _Files) -> dict[int, _Shard]:
 def _damaged(subject: Subject) -> Finding:
     error = subject.checkpoint_damage
     assert error is not None
-    message = error.message.removeprefix(f"{subject.root}{os.sep}")
+    # The place is said before it.
+    message = error.message.removeprefix(f"{subject.root / INDEX} ")
     return found("V1", INDEX, message, file=INDEX, fix=error.hint)
 
 
@@ -353,9 +354,7 @@ def _unclaimed(checkpoint: Checkpoint, files: _Files) -> Iterator[Finding]:
         gaps = list(_gaps(inside[number], shard.size or 0))
         if gaps:
             size = sum(end - start for start, end in gaps)
-            message = (
-                f"no tensor has {size} of its {counted(shard.size or 0, 'byte')}, from {gaps[0][0]} on"
-            )
+            message = f"no tensor has {size} of its {counted(shard.size or 0, 'byte')}, from {gaps[0][0]} on"
             yield found("V7", shard.name, message, file=shard.name)
     for (number, of), shard in sorted(files.shards.items()):
         if of != checkpoint.num_shards or number >= of:

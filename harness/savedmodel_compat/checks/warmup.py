@@ -50,6 +50,9 @@ def check(subject: Subject) -> Iterator[Finding]:
         return
     if entry.kind is Kind.FOLDER:
         yield found("W1", FILE, "it is a folder; Serving tries to read it as a file", file=FILE)
+    elif entry.kind is Kind.OTHER:
+        message = "it is a pipe, socket or device; Serving tries to read it as a file"
+        yield found("W1", FILE, message, file=FILE)
     elif (entry.kind is Kind.FILE or (entry.kind is Kind.LINK and entry.inside)) and (
         subject.tree.resolve(FILE) not in pointers(subject)
     ):

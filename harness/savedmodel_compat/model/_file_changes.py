@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from savedmodel_compat.errors import SavedModelCompatError
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
     from savedmodel_compat.model._changes import Change
     from savedmodel_compat.model.tree import Entry, Tree
-    from savedmodel_compat.model.values import Fingerprint, SavedModel
 
 ASSETS, EXTRA = "assets/", "assets.extra/"
 _BLOCK = 1 << 20
@@ -64,14 +62,13 @@ def file_changes(
             yield change(what, shown, a.get(name), b.get(name), _MEANINGS.get(name, ""))
 
 
-def with_meaning_of_fingerprint(found: Change, a: SavedModel, b: SavedModel) -> Change:
-    """Return a change of a file, with what it means if it is that of the fingerprint."""
-    if found.name != fingerprint.NAME:
-        return found
-    before, after = (_without_uuid(model.fingerprint) for model in (a, b))
-    if before is not None and before == after:
-        return replace(found, meaning="only its uuid, of which each export has its own")
-    return replace(found, meaning="no loader looks at it")
+def is_of_the_export(found: Change) -> bool:
+    """Return whether a change only says that the models were exported apart.
+
+    The checksum of a fingerprint changes with the order of what is written, and each has a number
+    of its own (``python/saved_model/fingerprinting.py``): it tells nothing that the rest does not.
+    """
+    return found.name == fingerprint.NAME and None not in (found.before, found.after)
 
 
 def same_bytes(a: Path, b: Path) -> bool:
@@ -83,10 +80,6 @@ def same_bytes(a: Path, b: Path) -> bool:
                 return False
             if not block:
                 return True
-
-
-def _without_uuid(found: Fingerprint | None) -> Fingerprint | None:
-    return None if found is None else replace(found, uuid="")
 
 
 def _content(root: Path, tree: Tree, entry: Entry) -> str:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from savedmodel_compat.errors import SavedModelCompatError
 from savedmodel_compat.model import graph
 from savedmodel_compat.model._changes import change, changed, sha256
 from savedmodel_compat.model._signature_changes import signature_changes
-from savedmodel_compat.tensors import dtype_name, shape_from_proto
+from savedmodel_compat.model.wiring import TooLargeError, rewired, wiring
+from savedmodel_compat.tensors import dtype_name, shape_from_proto, to_numpy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 
 # Attrs that name things, or configure the session: their values differ from export to export.
 _NAMES = frozenset(("config_proto", "container", "debug_name", "shared_name"))
+_SEEDS = frozenset(("seed", "seed2"))
+_SMALL = 8
 _SHOWN = 8
 _LONG = 60
 _HUGE = 1000
@@ -36,8 +41,10 @@ class GraphDifference:
         ops: which ops are used, and how often; calls of functions are none.
         attrs: of each op that both use, the attrs and the values that only one side has.
         functions: the number of functions.
-        constants: the number of constants whose values only one side has.
+        constants: the number of constants whose values only one side has, and which some are.
+        computations: outputs, of signatures with the same inputs, that compute in another way.
         producer: what wrote it, and the versions of the graph.
+        is_followed: whether the computations could be compared; some call functions without number.
     """
 
     tags: tuple[str, ...]
@@ -46,20 +53,30 @@ class GraphDifference:
     attrs: tuple[Change, ...]
     functions: tuple[Change, ...]
     constants: tuple[Change, ...]
+    computations: tuple[Change, ...]
     producer: tuple[Change, ...]
+    is_followed: bool = True
 
 
 def compare_graphs(a: MetaGraph, b: MetaGraph) -> GraphDifference:
     """Return how MetaGraph B differs from MetaGraph A, which has the same tags."""
     used_a, used_b = (_Used.of(meta_graph) for meta_graph in (a, b))
+    is_followed = True
+    computations: tuple[Change, ...] = ()
+    try:
+        computations = tuple(_computation_changes(a, b))
+    except TooLargeError:
+        is_followed = False
     return GraphDifference(
         tags=tuple(sorted(a.tags)),
         signatures=tuple(signature_changes(a.signatures, b.signatures)),
         ops=tuple(_op_changes(used_a.ops, used_b.ops)),
         attrs=tuple(_attr_changes(used_a, used_b)),
         functions=tuple(changed("functions", "", used_a.functions, used_b.functions)),
-        constants=tuple(_constant_changes(used_a.constants, used_b.constants)),
+        constants=tuple(_constant_changes(used_a, used_b)),
+        computations=computations,
         producer=tuple(_producer_changes(a, b)),
+        is_followed=is_followed,
     )
 
 
@@ -72,12 +89,14 @@ class _Used:
         attrs: how many nodes have each value of each attr of each op, in words; none of those that
             are not compared.
         constants: how many constants have each value, by digest.
+        examples: a constant of each value, in words.
         functions: how many there are.
     """
 
     ops: Counter[str] = field(default_factory=Counter)
     attrs: dict[str, dict[str, Counter[str]]] = field(default_factory=dict)
     constants: Counter[bytes] = field(default_factory=Counter)
+    examples: dict[bytes, str] = field(default_factory=dict)
     functions: int
 
     @classmethod
@@ -94,13 +113,16 @@ class _Used:
         self.ops[node.op] += 1
         attrs = self.attrs.setdefault(node.op, {})
         for name, value in node.attr.items():
-            if name.startswith("_"):
+            if name.startswith("_") or name in _SEEDS:
                 continue
             values = attrs.setdefault(name, Counter())
             kind = value.WhichOneof("value")
             if kind == "tensor":
                 content = value.tensor.SerializeToString(deterministic=True)
-                self.constants[hashlib.sha256(content).digest()] += 1
+                digest = hashlib.sha256(content).digest()
+                self.constants[digest] += 1
+                if digest not in self.examples:
+                    self.examples[digest] = f"{node.name}: {_tensor_text(value.tensor)}"
             elif name not in _NAMES and kind not in {None, "func"} and not value.list.func:
                 values[attr_text(value)] += 1
 
@@ -167,7 +189,7 @@ def _attr_changes(a: _Used, b: _Used) -> Iterator[Change]:
                     f"{op}.{name}",
                     None if before is None else _values(before or ("given",)),
                     None if after is None else _values(after or ("given",)),
-                    "releases that do not know this attr refuse or ignore it"
+                    "only B gives it; releases that do not know this attr refuse it, or take what A has"
                     if before is None
                     else "",
                 )
@@ -202,10 +224,42 @@ def _values(values: Iterable[str]) -> str:
     return f"{' | '.join(found[:_SHOWN])}{more}"
 
 
-def _constant_changes(a: Counter[bytes], b: Counter[bytes]) -> Iterator[Change]:
-    only_a, only_b = (a - b).total(), (b - a).total()
+def _constant_changes(a: _Used, b: _Used) -> Iterator[Change]:
+    only_a, only_b = a.constants - b.constants, b.constants - a.constants
     if only_a or only_b:
-        yield change("constants", "", f"{only_a} that B lacks", f"{only_b} that A lacks", "")
+        before, after = _constants_text(a, only_a, "B"), _constants_text(b, only_b, "A")
+        yield change("constants", "", before, after, "")
+
+
+def _constants_text(side: _Used, only: Counter[bytes], other: str) -> str | None:
+    if not only:
+        return None
+    examples = _values(side.examples[digest] for digest in only)
+    return f"{only.total()} that {other} lacks: {examples}"
+
+
+def _tensor_text(tensor: schema.TensorProto) -> str:
+    """Return a constant's dtype, shape and, if it is small, its value."""
+    kind = f"{dtype_name(tensor.dtype)} {_shape_text(tensor.tensor_shape)}"
+    if math.prod(dim.size for dim in tensor.tensor_shape.dim) > _SMALL:
+        return kind
+    try:
+        return _cut(f"{kind} {to_numpy(tensor, limit=_LONG).tolist()}")
+    except SavedModelCompatError:
+        return kind
+
+
+def _computation_changes(a: MetaGraph, b: MetaGraph) -> Iterator[Change]:
+    """Yield the outputs that compute in another way, where the inputs go by the same names."""
+    for key, alias in rewired(wiring(a), wiring(b)):
+        if a.signatures[key].inputs.keys() == b.signatures[key].inputs.keys():
+            yield change(
+                "output",
+                f"{key}: {alias}",
+                "computed in one way",
+                "computed in another",
+                "ops, attrs, constants or what they are connected with differ on the way to it",
+            )
 
 
 def _producer_changes(a: MetaGraph, b: MetaGraph) -> Iterator[Change]:

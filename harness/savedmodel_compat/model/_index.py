@@ -20,7 +20,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _FILE_LIMIT = 64 << 20
-_ENTRIES_LIMIT = 1_000_000
+# Each takes time and memory; a large model has thousands.
+_ENTRIES_LIMIT = 400_000
+# Of all dimensions, each slice's counted as several.
+_NUMBERS_LIMIT = 4_000_000
+_PER_EXTENT = 4
 # ``core/framework/tensor_shape.h``
 _RANK_LIMIT = 254
 _SIZE_LIMIT = 2**63 - 1
@@ -69,18 +73,18 @@ def _checkpoint(file: Path, pairs: Iterator[tuple[bytes, bytes]]) -> Checkpoint:
     slices: _Slices = {}
     tensors: dict[str, TensorEntry] = {}
     claimed: set[tuple[bytes, Extents]] = set()
-    count = 0
+    count = numbers = 0
     for key, value in pairs:
         if key.startswith(b"\0"):
             count += 1
             place = _slice_key(key)
-            slices[place] = _entry(place[0], value)
+            slices[place] = entry = _entry(place[0], value)
         else:
             entry = _tensor(key, value, slices, claimed)
             count += 1 + len(entry.slices)
             tensors[entry.name] = entry
-        if count > _ENTRIES_LIMIT:
-            raise DamagedModelError(f"more than {_ENTRIES_LIMIT} tensors are not looked at")
+        numbers += _numbers(len(entry.shape), len(entry.slices))
+        _check_limits(count, numbers)
     return Checkpoint(
         file=file,
         num_shards=header.num_shards,
@@ -93,12 +97,35 @@ def _checkpoint(file: Path, pairs: Iterator[tuple[bytes, bytes]]) -> Checkpoint:
     )
 
 
+def _numbers(rank: int, slices: int) -> int:
+    return rank * (1 + _PER_EXTENT * slices)
+
+
+def _check_limits(count: int, numbers: int) -> None:
+    """Refuse what would take very long, and much memory.
+
+    Args:
+        count: of tensors and slices.
+        numbers: of their dimensions.
+    """
+    if count > _ENTRIES_LIMIT:
+        raise DamagedModelError(f"more than {_ENTRIES_LIMIT} tensors and slices are not looked at")
+    if numbers > _NUMBERS_LIMIT:
+        raise DamagedModelError(
+            f"tensors and slices of more than {_NUMBERS_LIMIT} dimensions together are not looked at"
+        )
+
+
 def _header(pairs: Iterator[tuple[bytes, bytes]]) -> schema.BundleHeaderProto:
     """Return the first entry, whose key is empty."""
     key, value = next(pairs, (b"-", b""))
     if key:
         raise DamagedModelError("its first entry is not the header")
     header = _parsed(schema.BundleHeaderProto, value, b"")
+    if header.version.producer < 0:
+        raise DamagedModelError(
+            f"it is of version {header.version.producer} of the format, and the first one is 0"
+        )
     if header.num_shards > 0:
         return header
     # There, the first field of the first entry is a message (``core/util/saved_tensor_slice.proto``).
@@ -117,9 +144,8 @@ def _tensor(
     proto = _parsed(schema.BundleEntryProto, value, key)
     if not proto.slices:
         return _from_proto(key, proto)
-    if len(proto.slices) > _ENTRIES_LIMIT:
-        raise DamagedModelError(f"{_text(key)!r} has more than {_ENTRIES_LIMIT} slices")
     shape = _shape(key, proto.shape)
+    _check_limits(len(proto.slices), _numbers(len(shape), len(proto.slices)))
     parts = []
     for part in proto.slices:
         if len(part.extent) != len(shape):

@@ -1,7 +1,7 @@
 """Sorted tables as TensorFlow writes them (``core/lib/io/table.cc``, ``format.cc``, ``block.cc``).
 
-A table is a row of blocks, each with a checksum; the last one lists the others. All of it is verified, and what does not
-hold is an error that names the place.
+A table is a row of blocks, each with a checksum; the last one lists the others. All that TensorFlow reads is verified,
+and what does not hold is an error that names the place.
 """
 
 from __future__ import annotations
@@ -58,9 +58,7 @@ class TableReader:
         Raises:
             DamagedModelError: the table does not hold together; the text names the place, not the file.
         """
-        meta, index = self._footer()
-        for _ in self._pairs(meta):
-            pass
+        index = self._footer()
         at = 0
         bound: bytes | None = None
         for separator, value in self._pairs(index):
@@ -78,8 +76,12 @@ class TableReader:
                 raise index.damaged(f"puts the block at byte {block.offset} before its last key")
             bound = separator
 
-    def _footer(self) -> tuple[_Block, _Block]:
-        """Return the block of the table's properties, which TensorFlow leaves empty, and that of the blocks."""
+    def _footer(self) -> _Block:
+        """Return the block that lists the others.
+
+        Before it, the place of another stands, of the table's properties: TensorFlow writes it empty
+        and never looks at it.
+        """
         if self._end < 0:
             raise DamagedModelError(
                 f"it has {len(self._data)} bytes, and its end alone takes {_FOOTER}"
@@ -101,10 +103,7 @@ class TableReader:
             ) from error
         if b"".join(map(wire.as_varint, numbers)).ljust(_FOOTER - len(MAGIC), b"\0") != footer[:-8]:
             raise DamagedModelError("there is something else beside the places of its indices")
-        return (
-            _Block(kind="the block of properties", offset=numbers[0], size=numbers[1]),
-            _Block(kind="the index of blocks", offset=numbers[2], size=numbers[3]),
-        )
+        return _Block(kind="the index of blocks", offset=numbers[2], size=numbers[3])
 
     def _content(self, block: _Block) -> bytes:
         """Return what a block holds, unpacked, after its checksum was verified."""

@@ -56,7 +56,7 @@ class Difference:
         """Return which parts differ.
 
         These are ``signature`` (what breaks clients of A, and nothing that was only added), ``ops``
-        (attrs and the number of functions count, too), ``variables``, ``constants``, ``assets``
+        (attrs, the number of functions and what outputs compute count, too), ``variables``, ``constants``, ``assets``
         (those of ``assets.extra/`` count, too), ``files`` and ``producer``, and ``any`` if there is
         any change.
         """
@@ -64,7 +64,9 @@ class Difference:
         signatures = [change for pair in pairs for change in pair.signatures]
         differs = {
             "signature": any(change.breaks for change in (*self.tags, *signatures)),
-            "ops": any(pair.ops or pair.attrs or pair.functions for pair in pairs),
+            "ops": any(
+                pair.ops or pair.attrs or pair.functions or pair.computations for pair in pairs
+            ),
             "variables": bool(self.variables),
             "constants": any(pair.constants for pair in pairs),
             "assets": bool(self.assets or self.extra_files),
@@ -103,6 +105,7 @@ def compare(a: SavedModel, b: SavedModel) -> Difference:
     of_a, of_b = (_by_tags(model) for model in (a, b))
     tags = tuple(_tag_changes(of_a, of_b))
     pairs = tuple(compare_graphs(of_a[place], of_b[place]) for place in of_a if place in of_b)
+    others = list(file_changes(files_a, files_b, what="file"))
     return Difference(
         a=a.path,
         b=b.path,
@@ -111,14 +114,12 @@ def compare(a: SavedModel, b: SavedModel) -> Difference:
         variables=tuple(_variable_changes.variable_changes(*variables)),
         assets=tuple(file_changes(files_a, files_b, what="asset", prefix=assets)),
         extra_files=tuple(file_changes(files_a, files_b, what="extra file", prefix=extra)),
-        files=tuple(
-            _file_changes.with_meaning_of_fingerprint(found, a, b)
-            for found in file_changes(files_a, files_b, what="file")
-        ),
+        files=tuple(found for found in others if not _file_changes.is_of_the_export(found)),
         notes=(
             *_reading_notes((a, b), trees),
             *_variable_changes.notes(*variables, (a.path, b.path)),
-            *_graph_notes(a, b, same=not tags and not any(map(_differs, pairs))),
+            *(f"{f.name} is another" for f in others if _file_changes.is_of_the_export(f)),
+            *_graph_notes(a, b, pairs, same=not tags and not any(map(_differs, pairs))),
         ),
     )
 
@@ -185,6 +186,7 @@ def _differs(pair: GraphDifference) -> bool:
         or pair.attrs
         or pair.functions
         or pair.constants
+        or pair.computations
         or pair.producer
     )
 
@@ -199,9 +201,17 @@ def _reading_notes(models: Sequence[SavedModel], trees: Sequence[Tree]) -> Itera
             yield f"{model.path} has {found.beyond}; what is beyond was left out"
 
 
-def _graph_notes(a: SavedModel, b: SavedModel, *, same: bool) -> Iterator[str]:
+def _graph_notes(
+    a: SavedModel, b: SavedModel, pairs: Sequence[GraphDifference], *, same: bool
+) -> Iterator[str]:
+    for pair in pairs:
+        if not pair.is_followed:
+            yield (
+                f"MetaGraph [{', '.join(pair.tags)}]: what its outputs compute was not compared:"
+                " functions call functions too often"
+            )
     if same and a.file.name == b.file.name and not same_bytes(a.file, b.file):
         yield (
-            f"{a.file.name} has other bytes, in what is not compared: names, order and connections of"
-            " nodes, names of functions, collections, Python objects"
+            f"{a.file.name} has other bytes, in what is not compared: names and order of nodes, names"
+            " of functions, collections, Python objects, what no signature reaches"
         )

@@ -17,9 +17,17 @@ if TYPE_CHECKING:
 
 # What a protocol buffer can be at most; beyond it no loader reads it either.
 SIZE_LIMIT = 2**31 - 1
-# Each takes another pass over the text.
+# Each takes a thousandth of a second, and no model has so many.
+_META_GRAPHS_LIMIT = 1000
+# Passes over a text that is not understood at once, and bytes of all but the first few of them.
+_PASSES = 20
+_PASSES_OF_ANY = 4
+_PASSED = 4 << 20
 _NOTES_LIMIT = 20
 _STRING_OR_COMMENT = r""" "(?:[^"\\\n]|\\.)*" | '(?:[^'\\\n]|\\.)*' | \#[^\n]* """.replace(" ", "")
+# What stands in the place of a value: not the name of a field, of a map's entry or of a type.
+_WORD = re.compile(rf"({_STRING_OR_COMMENT})|(?<=[:,\[\s])([A-Za-z_]\w*)(?![\w./])(?!\s*[:{{<])")
+_LITERAL = re.compile(r"true|false|t|f|inf(inity)?f?|nanf?", re.IGNORECASE)
 _QUOTED = 200
 _NO_FIELD = "has no field named"
 _NO_VALUE = re.compile(r'Enum type "([\w.]+)" has no value named (\w+)')
@@ -95,8 +103,7 @@ def parse_binary(data: bytes, file: Path) -> schema.SavedModel:
         model = schema.parse(schema.SavedModel, data)
     except DecodeError as error:
         raise _damaged(file, data, str(error)) from error
-    if not model.meta_graphs:
-        raise _damaged(file, data, "it parses, but holds no MetaGraph")
+    _check_meta_graphs(model, data, file)
     return model
 
 
@@ -120,9 +127,18 @@ def parse_text(data: bytes, file: Path) -> tuple[schema.SavedModel, tuple[str, .
     if "\0" in text:
         raise _damaged(file, data, "it holds zero bytes, so it is no text")
     model, notes = _parse_leniently(text, file)
+    _check_meta_graphs(model, data, file)
+    return model, notes
+
+
+def _check_meta_graphs(model: schema.SavedModel, data: bytes, file: Path) -> None:
     if not model.meta_graphs:
         raise _damaged(file, data, "it parses, but holds no MetaGraph")
-    return model, notes
+    if len(model.meta_graphs) > _META_GRAPHS_LIMIT:
+        raise DamagedModelError(
+            f"{file} holds {len(model.meta_graphs)} MetaGraphs; more than {_META_GRAPHS_LIMIT} are"
+            " not looked at"
+        )
 
 
 def _parse_leniently(text: str, file: Path) -> tuple[schema.SavedModel, tuple[str, ...]]:
@@ -130,16 +146,17 @@ def _parse_leniently(text: str, file: Path) -> tuple[schema.SavedModel, tuple[st
 
     notes: list[str] = []
     lenient = False
+    passes = 0
     while True:
+        passes += 1
         try:
             model = text_format.Parse(
                 text, schema.SavedModel(), allow_unknown_field=lenient, descriptor_pool=schema.POOL
             )
         except text_format.ParseError as error:
             value = _NO_VALUE.search(str(error))
-            if value and len(notes) < _NOTES_LIMIT:
-                text = _without_value(text, value, error, file)
-                notes.append(f"{value[2]} is no known value of {value[1]}; it was read as 0")
+            if value and _may_pass(passes, text):
+                text = _without_values(text, value, error, file, notes)
             elif _NO_FIELD in str(error) and not lenient:
                 lenient = True
                 notes.append(f"unknown fields were left out; the first is at {_at_line(error)}")
@@ -150,15 +167,46 @@ def _parse_leniently(text: str, file: Path) -> tuple[schema.SavedModel, tuple[st
         except RecursionError as error:
             raise _damaged(file, text.encode(), "its messages are nested too deeply") from error
         else:
-            return model, tuple(notes)
+            return model, _shown(notes)
 
 
-def _without_value(text: str, value: re.Match[str], error: Exception, file: Path) -> str:
-    """Put the number 0 for an unknown value of an enum, wherever it stands outside of strings."""
-    pattern = rf"({_STRING_OR_COMMENT})|(?<=[:,\[\s]){re.escape(value[2])}\b(?!\s*[:{{])"
-    changed = re.sub(pattern, lambda found: found[1] or "0", text)
+def _may_pass(passes: int, text: str) -> bool:
+    return passes < _PASSES_OF_ANY or (passes < _PASSES and passes * len(text) < _PASSED)
+
+
+def _shown(notes: list[str]) -> tuple[str, ...]:
+    more = len(notes) - _NOTES_LIMIT
+    return (*notes[:_NOTES_LIMIT], f"{more} more such values") if more > 0 else tuple(notes)
+
+
+def _without_values(
+    text: str, value: re.Match[str], error: Exception, file: Path, notes: list[str]
+) -> str:
+    """Put the number 0 for unknown values of enums, wherever they stand outside of strings.
+
+    Args:
+        text: in which one was found.
+        value: the name of its enum, and its own.
+        error: what is raised if it stands nowhere.
+        file: named in errors.
+        notes: takes what was replaced, in words.
+    """
+    known = schema.enum_values("SavedModel") - {value[2]}
+    others: dict[str, None] = {}
+
+    def replaced(found: re.Match[str]) -> str:
+        word = found[2]
+        if word is None or word in known or _LITERAL.fullmatch(word):
+            return found[0]
+        others[word] = None
+        return "0"
+
+    changed = _WORD.sub(replaced, text)
     if changed == text:
         raise _damaged(file, text.encode(), _at_line(error)) from error
+    notes.append(f"{value[2]} is no known value of {value[1]}; it was read as 0")
+    others.pop(value[2], None)
+    notes.extend(f"{word} is no known value of an enum; it was read as 0" for word in others)
     return changed
 
 

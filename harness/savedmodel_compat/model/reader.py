@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,11 +26,12 @@ from savedmodel_compat.tensors import dtype_name, shape_from_proto, to_numpy
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    import numpy as np
-
 _INIT_OP = "__saved_model_init_op"
 _INIT_COLLECTIONS = ("saved_model_main_op", "legacy_init_op")
 _ASSETS = "saved_model_assets"
+# Of all default values of a model; a small file can ask for any size.
+_DEFAULTS_LIMIT = 64 << 20
+_TOLD = 20
 
 
 def read(path: Path | str, *, tensor_data: bool = True) -> SavedModel:
@@ -56,15 +58,17 @@ def read(path: Path | str, *, tensor_data: bool = True) -> SavedModel:
         tensor_data = True
     hashes, problems = _fingerprint(folder)
     listed, unlisted = files.list_files(folder)
+    defaults = _Defaults()
+    meta_graphs = tuple(_meta_graph(graph, file, defaults) for graph in proto.meta_graphs)
     return SavedModel(
         path=folder,
         file=file,
         format=file.suffix[1:],
         schema_version=proto.saved_model_schema_version,
-        meta_graphs=tuple(_meta_graph(graph, file) for graph in proto.meta_graphs),
+        meta_graphs=meta_graphs,
         fingerprint=hashes,
         files=listed,
-        notes=(*notes, *problems, *unlisted, *_default_notes(proto)),
+        notes=(*notes, *problems, *unlisted, *defaults.told()),
         tensor_data=tensor_data,
         proto=proto,
     )
@@ -78,7 +82,45 @@ def _fingerprint(folder: Path) -> tuple[Fingerprint | None, tuple[str, ...]]:
         return None, (f"{fingerprint.NAME} cannot be read: {error.message}",)
 
 
-def _meta_graph(proto: schema.MetaGraphDef, file: Path) -> MetaGraph:
+@dataclass(slots=True, kw_only=True)
+class _Defaults:
+    """The default values of a model, as far as they can be read, which no loader minds.
+
+    Args:
+        room: how many more bytes they may take.
+        notes: which were left out, in words.
+        others: how many more were left out.
+    """
+
+    room: int = _DEFAULTS_LIMIT
+    notes: list[str] = field(default_factory=list)
+    others: int = 0
+
+    def read(self, key: str, proto: schema.SignatureDef) -> Iterator[tuple[str, Any]]:
+        """Yield those of a signature, as arrays."""
+        for alias in sorted(proto.defaults):
+            try:
+                value = to_numpy(proto.defaults[alias], limit=self.room)
+            except SavedModelCompatError as error:
+                self._left_out(key, alias, error)
+            else:
+                self.room -= value.nbytes
+                yield alias, value
+
+    def told(self) -> tuple[str, ...]:
+        """Return, in words, which were left out."""
+        more = (f"{self.others} more defaults were left out",) if self.others else ()
+        return (*self.notes, *more)
+
+    def _left_out(self, key: str, alias: str, error: SavedModelCompatError) -> None:
+        if len(self.notes) < _TOLD:
+            where = f"signature '{key}', input '{alias}'"
+            self.notes.append(f"{where}: its default cannot be read and was left out: {error}")
+        else:
+            self.others += 1
+
+
+def _meta_graph(proto: schema.MetaGraphDef, file: Path, defaults: _Defaults) -> MetaGraph:
     info = proto.meta_info_def
     versions = proto.graph_def.versions
     return MetaGraph(
@@ -90,7 +132,8 @@ def _meta_graph(proto: schema.MetaGraphDef, file: Path) -> MetaGraph:
         min_consumer=versions.min_consumer,
         bad_consumers=tuple(versions.bad_consumers),
         signatures={
-            key: _signature(key, proto.signature_def[key]) for key in sorted(proto.signature_def)
+            key: _signature(key, proto.signature_def[key], defaults)
+            for key in sorted(proto.signature_def)
         },
         assets=tuple(_assets(proto, file)),
         init_op=_init_op(proto),
@@ -99,36 +142,14 @@ def _meta_graph(proto: schema.MetaGraphDef, file: Path) -> MetaGraph:
     )
 
 
-def _signature(key: str, proto: schema.SignatureDef) -> Signature:
-    defaults = {alias: _default(proto.defaults[alias]) for alias in sorted(proto.defaults)}
+def _signature(key: str, proto: schema.SignatureDef, defaults: _Defaults) -> Signature:
     return Signature(
         key=key,
         method_name=proto.method_name,
         inputs=_specs(proto.inputs),
         outputs=_specs(proto.outputs),
-        defaults={alias: value for alias, value in defaults.items() if value is not None},
+        defaults=dict(defaults.read(key, proto)),
     )
-
-
-def _default(tensor: schema.TensorProto) -> np.ndarray[Any, Any] | None:
-    """Return a default's value; None if it has none that can be read, which no loader minds."""
-    try:
-        return to_numpy(tensor)
-    except SavedModelCompatError:
-        return None
-
-
-def _default_notes(proto: schema.SavedModel) -> Iterator[str]:
-    """Yield, in words, which defaults were left out."""
-    for meta_graph in proto.meta_graphs:
-        for key in sorted(meta_graph.signature_def):
-            defaults = meta_graph.signature_def[key].defaults
-            for alias in sorted(defaults):
-                try:
-                    to_numpy(defaults[alias])
-                except SavedModelCompatError as error:
-                    where = f"signature '{key}', input '{alias}'"
-                    yield f"{where}: its default cannot be read and was left out: {error}"
 
 
 def _specs(infos: Mapping[str, schema.TensorInfo]) -> dict[str, TensorSpec]:

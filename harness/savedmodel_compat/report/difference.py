@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from savedmodel_compat.model.difference import Change, Difference, GraphDifference
 
 SCHEMA = 1
-_SECTIONS = ("signatures", "ops", "attrs", "functions", "constants", "producer")
+_SECTIONS = ("signatures", "ops", "attrs", "functions", "constants", "computations", "producer")
 _NOTHING = (
-    "no difference in signatures, ops, attrs, number of functions, constants, variables (values are"
+    "no difference in signatures, ops, attrs, what outputs compute, constants, variables (values are"
     " compared by the checksums of the index), assets, other files and producer"
 )
 _SHOWN = 40
