@@ -206,7 +206,29 @@ def test_an_unknown_rank_in_a_value_is_damage() -> None:
 def test_a_huge_tensor_is_not_allocated() -> None:
     """A message of a few bytes cannot make the process ask for terabytes."""
     with pytest.raises(UnsupportedError, match="the limit is 1073741824"):
-        tensors.to_numpy(tensor("float32", [2**40, 2**40], float_val=[1.0]))
+        tensors.to_numpy(tensor("float32", [2**40, 2**20], float_val=[1.0]))
+
+
+@pytest.mark.parametrize(
+    ("shape", "error", "words"),
+    [
+        ([2**40, 2**40], DamagedModelError, "too many values to count"),
+        ([2**62] * 3 + [0], DamagedModelError, "too many values to count"),
+        ([0] + [2**62] * 3, UnsupportedError, "no array of numpy"),
+        ([1] * 70, UnsupportedError, r"\[1, 1, .*, …\] of rank 70 is no array of numpy"),
+        ([1] * 255, DamagedModelError, "more than the 254 dimensions"),
+        ([2**62] * 100_000, DamagedModelError, "of rank 100000 has more than"),
+        ([1, -1] * 100_000, DamagedModelError, r"\[1, -1, .*, …\] of rank 200000"),
+    ],
+)
+@pytest.mark.parametrize("field", [{}, {"float_val": [1.0]}, {"tensor_content": b"123"}])
+def test_no_shape_brings_it_down(
+    shape: list[int], error: type[Exception], words: str, field: dict[str, Any]
+) -> None:
+    """Whatever a message says, the error is ours, and its text is short."""
+    with pytest.raises(error, match=words) as caught:
+        tensors.to_numpy(tensor("float32", shape, **field))
+    assert len(str(caught.value)) < 400
 
 
 def test_the_limit_can_be_set() -> None:

@@ -212,7 +212,7 @@ def _exit_code(reports: list[Report], fail_on: str, form: str) -> int:
         return _FAULT
     errors = [report.error for report in reports if report.error is not None]
     if errors:
-        if form != "text":
+        if form in {"json", "sarif"}:
             for error in errors:
                 click.echo(f"error: {error}", err=True)
         return min(error.exit_code for error in errors)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -14,6 +19,15 @@ from savedmodel_compat.checks.run import Options, check, look
 from savedmodel_compat.model import payloads, schema
 
 DEBUG = "debug/saved_model_debug_info.pb"
+AS_NOBODY = """
+import json, os, sys
+from savedmodel_compat.checks.run import check
+# What is imported late may not be readable to everyone.
+check(sys.argv[1])
+if os.geteuid() == 0:
+    os.setuid(65534)
+print(json.dumps([(found.rule, found.where) for found in check(sys.argv[1]).findings]))
+"""
 
 
 def said(folder: Path, *, tensor_data: bool = True) -> list[Finding]:
@@ -149,3 +163,52 @@ def test_links_that_lead_out_are_not_followed(module: Path, tmp_path: Path) -> N
     (module / DEBUG).symlink_to(tmp_path / "garbage")
 
     assert said(module) == []
+
+
+@pytest.mark.parametrize(("name", "rule"), [("fingerprint.pb", "L7"), (DEBUG, "L6")])
+def test_a_folder_in_the_place_of_a_file(module: Path, name: str, rule: str) -> None:
+    """It is found as such, once."""
+    (module / name).unlink(missing_ok=True)
+    (module / name).mkdir(parents=True)
+    [finding] = said(module)
+
+    assert (finding.rule, finding.where, finding.file) == (rule, name, name)
+    assert finding.message == "it is a folder, and should be a file"
+
+
+@pytest.mark.parametrize("name", ["fingerprint.pb", DEBUG])
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_pipe_in_the_place_of_a_file(module: Path, name: str, linked: bool) -> None:
+    """It is not read, and a rule of the layout tells it."""
+    (module / name).unlink(missing_ok=True)
+    (module / name).parent.mkdir(exist_ok=True)
+    pipe = module / ("pipe" if linked else name)
+    os.mkfifo(pipe)
+    if linked:
+        (module / name).symlink_to(pipe)
+
+    assert said(module) == []
+    assert "L17" in rules(module, notes=True)
+
+
+@pytest.mark.parametrize("name", ["fingerprint.pb", "debug", DEBUG])
+@pytest.mark.parametrize("mode", [0o000, 0o444])
+def test_what_may_not_be_read(name: str, mode: int) -> None:
+    """A closed file or folder has one finding, L9, and what is in it has none."""
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(shutil.copytree(MODELS / "module-2.21.0", f"{made}/model"))
+        (folder / "debug").mkdir()
+        (folder / DEBUG).write_bytes(b"")
+        for path in (Path(made), folder, *folder.rglob("*")):
+            path.chmod(0o755)
+        (folder / name).chmod(mode)
+        ran = subprocess.run(
+            [sys.executable, "-c", AS_NOBODY, str(folder)],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        (folder / "debug").chmod(0o700)
+    closed = mode == 0 or name == "debug"
+
+    assert {rule for rule, _ in json.loads(ran.stdout)} == ({"L9"} if closed else set())

@@ -62,6 +62,13 @@ def table(pairs: Sequence[tuple[bytes, bytes]], *, most: int = 100) -> bytes:
     return joined([(part[-1][0], sealed(block(part))) for part in parts])
 
 
+def unread(data: bytes) -> set[int]:
+    """Return which bytes of a table TensorFlow never looks at: the block of properties, and its place."""
+    start, at = wire.varint(data, len(data) - 48)
+    size, at = wire.varint(data, at)
+    return {*range(start, start + size + 5), *range(len(data) - 48, at)}
+
+
 def header(**fields: int) -> bytes:
     """Return the first entry of an index."""
     message = schema.BundleHeaderProto(num_shards=fields.pop("num_shards", 1), **fields)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,9 +16,17 @@ import pytest
 
 from savedmodel_compat.errors import NotASavedModelError
 from savedmodel_compat.model import digest, read, schema
-from savedmodel_compat.model.files import digest_of, manifest
+from savedmodel_compat.model.files import digest_of, inside, list_files, manifest, open_regular
 
 SHARD = "variables/variables.data-00000-of-00001"
+AS_NOBODY = """
+import json, os, pathlib, sys
+from savedmodel_compat.model.files import list_files
+if os.geteuid() == 0:
+    os.setuid(65534)
+listed, notes = list_files(pathlib.Path(sys.argv[1]))
+print(json.dumps([[file.name for file in listed], notes]))
+"""
 
 
 @pytest.fixture
@@ -210,3 +222,85 @@ def test_a_model_file_may_be_a_link_within(
 
     assert read(root).meta_graphs[0].tags == ("serve",)
     assert [file.name for file in read(root).files] == ["..data", "saved_model.pb"]
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("pipe", "no regular file"), ("to_pipe", "no regular file"), ("assets", "is a folder")],
+)
+def test_only_regular_files_are_opened(folder: Path, name: str, why: str) -> None:
+    """Nobody waits for the writer of a pipe, and a folder is said to be one."""
+    os.mkfifo(folder / "pipe")
+    (folder / "to_pipe").symlink_to("pipe")
+
+    with open_regular(folder / "saved_model.pb") as opened:
+        assert opened.read() == b"saved_model.pb"
+    with pytest.raises(OSError, match=why) as caught:
+        open_regular(folder / name)
+    assert caught.value.filename == str(folder / name)
+
+
+def test_nested_folders_without_end(folder: Path) -> None:
+    """A thousand folders, one in another, are no error: what is deeper than others go is said."""
+    deep = folder / "assets" / "/".join("d" * 1500)
+    here = Path.cwd()
+    os.chdir(folder / "assets")
+    try:
+        for _ in range(1500):
+            Path("d").mkdir()
+            os.chdir("d")
+        Path("file").touch()
+    finally:
+        os.chdir(here)
+    listed, notes = list_files(folder)
+
+    assert [file.name for file in listed][:1] == ["assets/vocabulary.txt"]
+    assert len(notes) == 1
+    assert "more than 32 deep" in notes[0]
+    assert (deep / "file").relative_to(folder).as_posix() in {f.name for f in manifest(folder)}
+
+
+def test_a_path_longer_than_the_system_takes_has_no_digest(folder: Path) -> None:
+    """What cannot be read cannot be left out either: the error names its beginning."""
+    here = Path.cwd()
+    os.chdir(folder / "assets")
+    try:
+        for _ in range(20):
+            Path("x" * 250).mkdir()
+            os.chdir("x" * 250)
+    finally:
+        os.chdir(here)
+
+    with pytest.raises(NotASavedModelError, match="assets/xxx.*… cannot be read"):
+        digest(folder)
+    assert len(list_files(folder)[1]) == 1
+
+
+def test_links_that_lead_to_each_other(folder: Path) -> None:
+    """A long chain of links to a file counts as that file, and one that is too long as a link."""
+    for number in range(60):
+        target = "vocabulary.txt" if number == 0 else f"{number - 1:02}"
+        (folder / "assets" / f"{number:02}").symlink_to(target)
+    files = {file.name: file for file in manifest(folder)}
+
+    assert files["assets/39"].sha256 == files["assets/vocabulary.txt"].sha256
+    assert (files["assets/40"].sha256, files["assets/40"].target) == (None, "39")
+    with pytest.raises(NotASavedModelError, match="leads nowhere"):
+        inside(folder, folder / "assets/40")
+    assert inside(folder, folder / "assets/39").name == "vocabulary.txt"
+
+
+def test_a_folder_that_cannot_be_read_is_a_note() -> None:
+    """The others are listed all the same: the graph can be read without it."""
+    with tempfile.TemporaryDirectory() as made:
+        root = Path(made)
+        (root / "assets").mkdir()
+        (root / "saved_model.pb").touch()
+        root.chmod(0o755)
+        (root / "assets").chmod(0)
+        ran = subprocess.run(
+            [sys.executable, "-c", AS_NOBODY, made], check=True, capture_output=True, text=True
+        )
+        (root / "assets").chmod(0o700)
+
+    assert json.loads(ran.stdout) == [["saved_model.pb"], ["assets cannot be looked at"]]

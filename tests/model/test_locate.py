@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from savedmodel_compat.errors import DamagedModelError, NotASavedModelError
 from savedmodel_compat.model import locate
+from savedmodel_compat.model.locate import model_file
 
 
 def model(folder: Path, name: str = "saved_model.pb") -> Path:
@@ -165,3 +167,14 @@ def test_no_model_is_not_a_damaged_model(tmp_path: Path) -> None:
         locate(tmp_path)
     assert not isinstance(caught.value, DamagedModelError)
     assert caught.value.exit_code == 4
+
+
+def test_a_pipe_is_taken_for_the_model_by_a_loader(tmp_path: Path) -> None:
+    """It is there, so no loader looks further; a folder is not taken for it."""
+    os.mkfifo(tmp_path / "saved_model.pb")
+    assert model_file(tmp_path) == tmp_path / "saved_model.pb"
+
+    (tmp_path / "saved_model.pb").unlink()
+    (tmp_path / "saved_model.pb").mkdir()
+    assert model_file(tmp_path) is None
+    assert model_file(tmp_path / ("x" * 5000)) is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from google.protobuf import text_format
@@ -150,12 +151,70 @@ def test_unknown_enum_values_of_a_text_are_noted(
     )
 
 
-def test_too_many_unknown_enum_values_are_refused(write: Callable[..., Path]) -> None:
-    """Each unknown value costs a pass over the text, so their number is bounded."""
-    values = "".join(f"attr {{ key: 'a{i}' value {{ type: DT_{i}X }} }}\n" for i in range(100))
+def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return a list that takes the size of each text that is parsed."""
+    sizes: list[int] = []
+    parse_text = text_format.Parse
 
-    with pytest.raises(DamagedModelError, match="no value named DT_20X"):
-        read(write(f"meta_graphs {{ graph_def {{ node {{ {values} }} }} }}", "saved_model.pbtxt"))
+    def counted(text: str, *args: Any, **kwargs: Any) -> Any:
+        sizes.append(len(text))
+        return parse_text(text, *args, **kwargs)
+
+    monkeypatch.setattr(text_format, "Parse", counted)
+    return sizes
+
+
+def test_many_unknown_enum_values_cost_one_pass(
+    write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All that no enum has are replaced at once; names of fields, types and known values stay."""
+    values = "".join(f"attr {{ key: 'a{i}' value {{ type: DT_{i}X }} }}\n" for i in range(100))
+    values += "attr { key: 'b' value { list { type: [DT_NEW, DT_INT32] b: [true, False] f: -inf f: NaN } } }"
+    any_info = "any_info { [type.googleapis.com/tensorflow.AssetFileDef] { filename: 'DT_NEW' } }"
+    text = (
+        f"meta_graphs {{ meta_info_def {{ {any_info} }} # type: DT_NEW isn't\n"
+        f"graph_def {{ node {{ {values} }} }} }}"
+    )
+    sizes = passes(monkeypatch)
+    model = read(write(text, "saved_model.pbtxt"))
+    attrs = model.proto.meta_graphs[0].graph_def.node[0].attr
+
+    assert len(sizes) == 2
+    assert list(attrs["b"].list.type) == [0, 3]
+    assert list(attrs["b"].list.b) == [True, False]
+    assert str(list(attrs["b"].list.f)) == "[-inf, nan]"
+    assert b"DT_NEW" in model.proto.meta_graphs[0].meta_info_def.any_info.value
+    assert model.notes[:2] == (
+        "DT_0X is no known value of tensorflow.DataType; it was read as 0",
+        "DT_1X is no known value of an enum; it was read as 0",
+    )
+    assert model.notes[20:] == ("81 more such values",)
+
+
+@pytest.mark.parametrize(("padding", "most"), [(0, 20), (1 << 20, 4)])
+def test_passes_over_a_text_are_limited(
+    write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, padding: int, most: int
+) -> None:
+    """Values that another enum has are replaced one by one: a few times, more often in a short text."""
+    known = sorted(parse._enum_values() - {"DT_INVALID"})
+    values = "".join(
+        f"attr {{ key: 'a{i}' value {{ type: {name} }} }}\n"
+        for i, name in enumerate(name for name in known if not name.startswith("DT_"))
+    )
+    text = f"meta_graphs {{ graph_def {{ node {{ name: '{'x' * padding}' {values} }} }} }}"
+    sizes = passes(monkeypatch)
+
+    with pytest.raises(DamagedModelError, match=r"has no value named \w+; before it"):
+        read(write(text * 2, "saved_model.pbtxt"))
+    assert len(sizes) == most
+
+
+def test_quotes_that_are_never_closed_take_no_long(write: Callable[..., Path]) -> None:
+    """Each of them might begin a string to the end of a long line."""
+    text = "meta_graphs { graph_def { node { attr { key: 'a' value { type: DT_NEW } } } } }\n"
+
+    with pytest.raises(DamagedModelError, match="line 2"):
+        read(write(text + '"' + '\\"' * 300_000, "saved_model.pbtxt"))
 
 
 def test_an_error_after_an_unknown_field_names_both(write: Callable[..., Path]) -> None:

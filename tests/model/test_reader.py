@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -319,3 +321,50 @@ def test_equal_models_are_equal(write: Write, proto: schema.SavedModel) -> None:
     folder = write(proto)
 
     assert read(folder) == read(folder)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "field"), [(1, {"float_val": [1.0]}), (7, {"string_val": [b"x"]})]
+)
+def test_defaults_take_no_unbounded_memory(
+    write: Write, proto: schema.SavedModel, dtype: int, field: dict[str, Any]
+) -> None:
+    """A small file can ask for any number of large arrays: beyond a limit for all they are left out."""
+    defaults = proto.meta_graphs[0].signature_def["serving_default"].defaults
+    for number in range(60):
+        tensor = schema.TensorProto(dtype=dtype, **field)
+        tensor.tensor_shape.dim.add(size=(6 if number else 1) << 20)
+        defaults[f"d{number:02}"].CopyFrom(tensor)
+    saved = read(write(proto))
+    found = saved.meta_graphs[0].signatures["serving_default"].defaults
+
+    assert "d00" in found
+    assert 1 < len(found) < 5
+    assert sum(array.nbytes for array in found.values()) <= 64 << 20
+    assert len(saved.notes) == 21
+    assert saved.notes[-1] == f"{60 - len(found) - 20} more defaults were left out"
+
+
+def test_a_pipe_is_not_read(write: Write, proto: schema.SavedModel) -> None:
+    """Neither in the place of the graph nor of the fingerprint: it would never end."""
+    root = write(proto)
+    os.mkfifo(root / "fingerprint.pb")
+    [note] = read(root).notes
+    assert note.startswith("fingerprint.pb cannot be read")
+    assert "no regular file" in note
+
+    (root / "saved_model.pb").unlink()
+    os.mkfifo(root / "saved_model.pb")
+    with pytest.raises(DamagedModelError, match="no regular file"):
+        read(root)
+
+
+def test_very_many_meta_graphs_are_refused(write: Write, proto: schema.SavedModel) -> None:
+    """Each costs time; a thousand are read."""
+    for _ in range(999):
+        proto.meta_graphs.add()
+    assert len(read(write(proto)).meta_graphs) == 1000
+    proto.meta_graphs.add()
+
+    with pytest.raises(DamagedModelError, match="holds 1001 MetaGraphs; more than 1000 are not"):
+        read(write(proto))

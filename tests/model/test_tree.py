@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from savedmodel_compat.model import tree as trees
 from savedmodel_compat.model.tree import Kind, walk
 
 NOBODY = 65534
@@ -276,3 +278,85 @@ def test_a_path_of_a_million_parts(tmp_path: Path) -> None:
 
     assert walk(tmp_path).find("a/../" * 200_000 + "a") is not None
     assert walk(tmp_path).find("a/" + "loop/" * 200_000) is None
+
+
+def test_only_some_folders_are_entered(tmp_path: Path) -> None:
+    """Folders of the root that are not asked for are entries, and what is in them is not."""
+    for name in ("in/in", "out/in"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "in/in/file").touch()
+
+    assert list(walk(tmp_path, only=("in",)).entries) == ["in", "in/in", "in/in/file", "out"]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_links_lead_where_the_system_says(tmp_path: Path, seed: int) -> None:
+    """Chains, circles, links above folders and out of the root: the same as the system finds."""
+    pick = random.Random(seed)
+    root = tmp_path / "root"
+    names = [f"{folder}{name}" for folder in ("", "a/", "a/b/") for name in "0123456789"]
+    (root / "a/b").mkdir(parents=True)
+    (root / "a/file").touch()
+    for name in names:
+        steps = pick.choices(
+            ["..", "a", "b", ".", "file", "root", *"0123456789"], k=pick.randint(1, 4)
+        )
+        absolute = pick.random() < 0.1
+        (root / name).symlink_to("/".join([str(root), *steps] if absolute else steps))
+    tree = walk(root)
+    real = os.path.realpath(root)
+
+    for name in names:
+        exists = (root / name).exists() if _follows(root / name) else False
+        target = os.path.realpath(root / name)
+        assert tree.entries[name].inside == (exists and f"{target}/".startswith(f"{real}/")), name
+
+
+def _follows(path: Path) -> bool:
+    """Whether the system gets anywhere: a Path of an old Python raises at a circle."""
+    try:
+        path.stat()
+    except OSError:
+        return False
+    return True
+
+
+def test_as_many_links_are_followed_as_by_the_system(tmp_path: Path) -> None:
+    """In one path, links in the texts of links counted."""
+    (tmp_path / "00").mkdir()
+    for number in range(1, 60):
+        (tmp_path / f"{number:02}").symlink_to(f"{number - 1:02}")
+    tree = walk(tmp_path)
+
+    for number in range(1, 60):
+        assert tree.entries[f"{number:02}"].inside == _follows(tmp_path / f"{number:02}")
+    for path in ("20/../20", "20/../21", "01/../39", "01/../40"):
+        assert (tree.find(path) is not None) == _follows(tmp_path / path)
+
+
+def test_what_a_link_leads_to_is_found_once(tmp_path: Path) -> None:
+    """Links with long texts that many others lead to do not cost their length each time."""
+    (tmp_path / "d").mkdir()
+    (tmp_path / "file").touch()
+    for number in range(30):
+        following = "file" if number == 29 else f"{number + 1}"
+        (tmp_path / f"{number}").symlink_to("d/../" * 800 + following)
+    for number in range(200):
+        (tmp_path / f"x{number}").symlink_to("0")
+    tree = walk(tmp_path)
+
+    assert not tree.is_exhausted
+    assert all(entry.inside for entry in tree.entries.values())
+
+
+def test_the_texts_of_links_are_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the limit no link is followed, and the limit is told; what is no link is still found."""
+    monkeypatch.setattr(trees, "_PARTS", 100)
+    (tmp_path / "d").mkdir()
+    for number in range(20):
+        (tmp_path / f"{number:02}").symlink_to("d/../" * 4 + "d")
+    tree = walk(tmp_path)
+
+    assert tree.beyond == "links whose texts have more than 100 parts together"
+    assert [tree.entries[name].inside for name in ("00", "19")] == [True, False]
+    assert tree.find("d") is not None

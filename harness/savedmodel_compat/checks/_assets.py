@@ -12,6 +12,7 @@ from savedmodel_compat.checks.findings import Finding, found
 from savedmodel_compat.checks.subject import Subject
 from savedmodel_compat.checks.types import Absent, TensorTypes
 from savedmodel_compat.model.tree import Entry, Kind, Tree
+from savedmodel_compat.model.values import AssetFile
 
 FOLDER = "assets"
 # tf.keras.experimental of 1.15 reads it back (python/saved_model/constants.py).
@@ -220,17 +221,22 @@ def _feeds(subject: Subject) -> Iterator[Finding]:
             continue
         where = f"MetaGraph [{clipped(', '.join(meta_graph.tags))}]"
         types = TensorTypes(meta_graph.proto)
-        fed: dict[str, list[str]] = {}
+        fed: dict[str, list[AssetFile]] = {}
         for asset in meta_graph.assets:
-            fed.setdefault(asset.tensor.removesuffix(":0"), []).append(asset.name)
-        for tensor, names in fed.items():
-            place = f"{where}: asset '{clipped(names[0])}'"
+            fed.setdefault(asset.tensor.removesuffix(":0"), []).append(asset)
+        for assets in fed.values():
+            place = f"{where}: asset '{clipped(assets[0].name)}'"
+            tensor = assets[0].tensor
             real = types.find(tensor)
+            message = ""
             if isinstance(real, Absent):
                 message = f"its tensor '{clipped(tensor)}' {real.why}"
-                yield found("M20", place, message, file=subject.graph_file)
-            elif len(names) > 1:
-                others = ", ".join(f"'{clipped(name)}'" for name in names[1:4])
-                more = f" and {len(names) - 4} more" if len(names) > 4 else ""
-                message = f"its tensor '{clipped(tensor)}' is also fed {others}{more}"
+            elif len(assets) > 1:
+                names = ", ".join(f"'{clipped(asset.name)}'" for asset in assets[1:4])
+                more = f" and {len(assets) - 4} more" if len(assets) > 4 else ""
+                message = (
+                    f"its tensor '{clipped(tensor)}' is fed {len(assets)} times, also with"
+                    f" {names}{more}, which C++ refuses"
+                )
+            if message:
                 yield found("M20", place, message, file=subject.graph_file)

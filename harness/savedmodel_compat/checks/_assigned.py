@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from savedmodel_compat.checks._flow import called
 from savedmodel_compat.model.graph import node_of
 from savedmodel_compat.registry import known
 
@@ -70,9 +71,13 @@ def unassigned(meta_graph: MetaGraph) -> Iterator[Unassigned]:
     restore = meta_graph.saver.restore_op if meta_graph.saver else ""
     if restore and not graph.has(restore):
         return
-    uses = graph.uses(graph.reached([restore, meta_graph.init_op or ""]))
-    assigned = {key for key, use in uses.items() if _Use.OTHER in use} | graph.keys_of_functions()
+    started = graph.reached([restore, meta_graph.init_op or ""])
+    # A function that is called here with a variable is there to assign it.
+    uses = graph.uses(started, into_calls=False)
+    assigned = {key for key, use in uses.items() if _Use.OTHER in use}
     left = graph.variables.keys() - assigned
+    if left:
+        left -= graph.keys_of_functions()
     if not left:
         return
     signatures = [s for s in meta_graph.signatures.values() if not s.is_internal]
@@ -145,8 +150,13 @@ class _Graph:
                     pending.append(name)
         return found
 
-    def uses(self, places: Iterable[int]) -> dict[_Key, _Use]:
-        """Return what some nodes do with the variables."""
+    def uses(self, places: Iterable[int], *, into_calls: bool = True) -> dict[_Key, _Use]:
+        """Return what some nodes do with the variables.
+
+        Args:
+            places: positions of the nodes.
+            into_calls: whether to look at the functions that they call; otherwise a call may do all.
+        """
         found: dict[_Key, _Use] = {}
         keys = self._keys
         for place in places:
@@ -154,17 +164,16 @@ class _Graph:
             for index, source in enumerate(node.input):
                 key = keys.get(source.removesuffix(":0"))
                 if key is not None:
-                    use = self._use(node, index, is_handle=key[0])
+                    use = _use(node, index, is_handle=key[0])
+                    if use is None:
+                        use = self._called(node, index) if into_calls else _Use.OTHER
                     found[key] = found.get(key, _Use.NONE) | use
         return found
 
-    def _use(self, node: schema.NodeDef, index: int, *, is_handle: bool) -> _Use:
-        use = _use(node, index, is_handle=is_handle)
-        if use is not None:
-            return use
+    def _called(self, node: schema.NodeDef, index: int) -> _Use:
         if self._functions is None:
             self._functions = _Functions(self._library)
-        return self._functions.use(_called(node), index)
+        return self._functions.use(called(node), index)
 
 
 def _key(node: schema.NodeDef) -> _Key | None:
@@ -178,12 +187,6 @@ def _key(node: schema.NodeDef) -> _Key | None:
     if node.op != _HANDLE:
         name = name or node.name.encode()
     return node.op == _HANDLE, b"" if container == _LOCALHOST else container, name
-
-
-def _called(node: schema.NodeDef) -> str:
-    if node.op not in _CALLS:
-        return node.op
-    return node.attr["f"].func.name if "f" in node.attr else ""
 
 
 def _use(node: schema.NodeDef, index: int, *, is_handle: bool) -> _Use | None:
@@ -244,8 +247,8 @@ class _Functions:
                 if self._left < 0:
                     self._uses[name] = []
                     continue
-                called = {_called(node) for node in body.node_def}
-                pending.extend(sorted(called & self._bodies.keys() - self._uses.keys() - entered))
+                names = {called(node) for node in body.node_def}
+                pending.extend(sorted(names & self._bodies.keys() - self._uses.keys() - entered))
 
     def _of(self, function: schema.FunctionDef) -> list[_Use]:
         """Return what a body does with its arguments; what runs is what its results need."""
@@ -283,5 +286,5 @@ class _Functions:
         use = _use(node, index, is_handle=True)
         if use is not None:
             return use
-        uses = self._uses.get(_called(node), ())
+        uses = self._uses.get(called(node), ())
         return uses[index] if index < len(uses) else _Use.OTHER

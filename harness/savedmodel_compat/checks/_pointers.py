@@ -66,6 +66,6 @@ def _small(tree: Tree) -> Iterator[Entry]:
     folders = tuple(f"{resolved}/" for name in _FOLDERS if (resolved := tree.resolve(name)))
     fingerprint = tree.resolve(_FINGERPRINT)
     for entry in tree.entries.values():
-        if entry.kind is Kind.FILE and len(LFS_POINTER) <= entry.size < _SIZE:
-            if entry.name == fingerprint or entry.name.startswith(folders):
-                yield entry
+        is_small = entry.kind is Kind.FILE and len(LFS_POINTER) <= entry.size < _SIZE
+        if is_small and (entry.name == fingerprint or entry.name.startswith(folders)):
+            yield entry

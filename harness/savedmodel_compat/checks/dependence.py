@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from savedmodel_compat.checks._flow import Functions, Result
 from savedmodel_compat.model.graph import node_of
 from savedmodel_compat.registry import known
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 _SIGNATURES = 512
 # Loops of a v1 graph need a pass for each level of nesting, and two.
 _PASSES = 10
+_PORT_DIGITS = 9
+_VARIABLES = frozenset(("VarHandleOp", "VariableV2", "Variable"))
 # They give what was stored before, and nothing new at every run.
 _STORES = frozenset(
     (
@@ -59,19 +63,19 @@ def undependent(
 ) -> Iterator[Undependent]:
     """Yield what has no connection, for signatures that have inputs and outputs.
 
-    A call of a function counts as a whole. An output that depends on something that changes by
-    itself, such as a random number, a data set or a counter, is left out; variables and tables are
-    no such thing, since the values of a served model stay.
+    An output that depends on something that changes by itself, such as a random number, a data set
+    or a counter, is left out; variables and tables are no such thing, unless something that a
+    signature runs assigns them, since the values of a served model stay.
 
     Args:
         graph: that of a MetaGraph.
         nodes: the positions of its nodes, by name.
         signatures: in it; tensors that are not there are passed over.
     """
-    ends = tuple(_ends(signatures[:_SIGNATURES], nodes))
-    part = _running(
-        graph, nodes, {place for end in ends if not end.is_input for place in end.places}
-    )
+    ports = _Ports(graph, nodes)
+    ends = tuple(_ends(signatures[:_SIGNATURES], ports))
+    roots = {place for end in ends if not end.is_input for place in end.places}
+    part = _running(ports, roots)
     reaching = _spread(part, _bits(ends, inputs=False), to_sources=True)
     reached = _spread(part, _bits(ends, inputs=True), to_sources=False)
     if reaching is None or reached is None:
@@ -81,7 +85,7 @@ def undependent(
         for end in ends
         if not any((reaching if end.is_input else reached).get(p, 0) & end.bit for p in end.places)
     ]
-    changing = {} if all(end.is_input for end in alone) else _changing(graph, part)
+    changing = {} if all(end.is_input for end in alone) else _changing(ports, part)
     for end in alone:
         if end.is_input or not any(changing.get(place) for place in end.places):
             yield Undependent(signature=end.signature, alias=end.alias, is_input=end.is_input)
@@ -98,11 +102,76 @@ class _End:
     bit: int
 
 
-def _ends(signatures: Iterable[Signature], nodes: Mapping[str, int]) -> Iterator[_End]:
+class _Ports:
+    """The nodes of a graph by position; behind them the outputs of calls, each for itself.
+
+    Args:
+        graph: the graph.
+        nodes: positions, by name.
+    """
+
+    def __init__(self, graph: schema.GraphDef, nodes: Mapping[str, int]) -> None:
+        self._nodes = graph.node
+        self._position = nodes
+        self._functions = Functions(graph.library.function, _changes)
+        self._has_functions = bool(graph.library.function)
+        self._numbers: dict[tuple[int, int], int] = {}
+        self._outputs: list[tuple[int, Result]] = []
+
+    def place(self, tensor: str) -> int | None:
+        """Return where a tensor, or a node, stands; None if it is not there."""
+        name, _, digits = tensor.partition(":")
+        position = self._position.get(name.lstrip("^"))
+        if position is None or tensor.startswith("^") or not self._has_functions:
+            return position
+        flow = self._functions.flow(self._nodes[position])
+        port = int(digits) if digits.isdecimal() and len(digits) <= _PORT_DIGITS else 0
+        if flow is None or port >= len(flow.results):
+            return position
+        number = len(self._nodes) + len(self._outputs)
+        number = self._numbers.setdefault((position, port), number)
+        if number == len(self._nodes) + len(self._outputs):
+            self._outputs.append((position, flow.results[port]))
+        return number
+
+    def sources(self, place: int) -> list[int]:
+        """Return what a place takes inputs from, data and control alike."""
+        if place < len(self._nodes):
+            names: Iterable[str] = self._nodes[place].input
+        else:
+            position, result = self._outputs[place - len(self._nodes)]
+            bits = result.arguments
+            names = [
+                name
+                for index, name in enumerate(self._nodes[position].input)
+                if name.startswith("^") or bits >> index & 1
+            ]
+        found = (self.place(name) for name in names)
+        return [place for place in found if place is not None]
+
+    def changes(self, place: int) -> bool:
+        """Whether a place gives something else at every run."""
+        if place < len(self._nodes):
+            return _changes(self._nodes[place].op)
+        return self._outputs[place - len(self._nodes)][1].changes
+
+    def assigned(self, place: int) -> list[int]:
+        """Return the variables that running a place may change."""
+        is_output = place >= len(self._nodes)
+        position = self._outputs[place - len(self._nodes)][0] if is_output else place
+        node = self._nodes[position]
+        flow = self._functions.flow(node) if self._has_functions else None
+        if not (_changes(node.op) if flow is None else flow.leaves):
+            return []
+        found = (self._position.get(node_of(name)) for name in node.input)
+        return [at for at in found if at is not None and self._nodes[at].op in _VARIABLES]
+
+
+def _ends(signatures: Iterable[Signature], ports: _Ports) -> Iterator[_End]:
     for number, signature in enumerate(signatures):
         for is_input, specs in ((False, signature.outputs), (True, signature.inputs)):
             for alias, spec in specs.items():
-                named = (nodes.get(node_of(tensor)) for tensor in spec.tensors())
+                named = (ports.place(tensor) for tensor in spec.tensors())
                 places = tuple(place for place in named if place is not None)
                 if places:
                     yield _End(
@@ -124,8 +193,8 @@ def _bits(ends: Iterable[_End], *, inputs: bool) -> dict[int, int]:
     return bits
 
 
-def _running(graph: schema.GraphDef, nodes: Mapping[str, int], roots: Iterable[int]) -> _Part:
-    """Return what running some nodes runs."""
+def _running(ports: _Ports, roots: Iterable[int]) -> _Part:
+    """Return what running some places runs."""
     entered: dict[int, list[int]] = {}
     done: dict[int, list[int]] = {}
     cyclic = False
@@ -133,8 +202,7 @@ def _running(graph: schema.GraphDef, nodes: Mapping[str, int], roots: Iterable[i
     while pending:
         place = pending[-1]
         if place not in entered:
-            names = [name.split(":", 1)[0].lstrip("^") for name in graph.node[place].input]
-            sources = [nodes[name] for name in names if name in nodes]
+            sources = ports.sources(place)
             entered[place] = sources
             for source in sources:
                 if source not in entered:
@@ -180,13 +248,16 @@ def _from_sources(part: _Part, masks: dict[int, int]) -> bool:
     return changed
 
 
-def _changing(graph: schema.GraphDef, part: _Part) -> Mapping[int, int]:
-    """Return the nodes whose values may change from run to run without any input, as true."""
-    bits = {place: 1 for place in part.sources if _changes(graph.node[place].op)}
+def _changing(ports: _Ports, part: _Part) -> Mapping[int, int]:
+    """Return the places whose values may change from run to run without any input, as true."""
+    bits = {place: 1 for place in part.sources if ports.changes(place)}
+    for place in part.sources:
+        bits.update(dict.fromkeys(ports.assigned(place), 1))
     spread = _spread(part, bits, to_sources=False)
     return dict.fromkeys(part.sources, 1) if spread is None else spread
 
 
+@lru_cache(maxsize=4096)
 def _changes(op: str) -> bool:
     definition = known.op(op)
     if definition is None or op.startswith("Assign"):

@@ -5,29 +5,30 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from savedmodel_compat.checks import _outputs, constants
+from savedmodel_compat.checks import _outputs, _spelling, constants
+from savedmodel_compat.checks._cycles import cycle
 from savedmodel_compat.checks._many import MOST, clipped
+from savedmodel_compat.checks._ops import UNKNOWN, Op, Types, base, learn, misfit
 from savedmodel_compat.checks.findings import Finding, found
-from savedmodel_compat.model.graph import functions_named
+from savedmodel_compat.model.graph import functions_named, reachable, roots_of
 from savedmodel_compat.registry import known
+from savedmodel_compat.tensors import dtype_name
 
 if TYPE_CHECKING:
     from savedmodel_compat.checks.subject import Subject
     from savedmodel_compat.model.schema import FunctionDef, GraphDef, NodeDef, OpDef
     from savedmodel_compat.model.values import MetaGraph
 
-    ArgDef = Any
-
-_RULES = ("M2", "M5", "M10", "M11", "M15", "M17")
-_FUNCTION_TYPES = ("func", "list(func)")
+_RULES = ("M2", "M5", "M10", "M11", "M15", "M17", "M18", "M19")
 _DIGITS = 9
+_SHOWN = 5
 _Key = TypeVar("_Key", str, tuple[str, str])
 
 
 def check(subject: Subject) -> Iterator[Finding]:
-    """Yield breaches of M2, M5, M10, M11, M15 and M17; every node is looked at once."""
+    """Yield breaches of M2, M5, M10, M11, M15, M17, M18 and M19; every node is looked at twice."""
     if subject.saved is None:
         return
     breaches = {rule: _Breaches() for rule in _RULES}
@@ -60,29 +61,6 @@ class _Breaches:
 
 
 @dataclass(slots=True)
-class _Op:
-    """What a pass needs to know of an op.
-
-    Args:
-        known: whether it is a function of the library, or TensorFlow itself has it.
-        attrs: those that its nodes may have; None if nobody knows.
-        names: whether attrs of its nodes may name functions.
-        definition: what tells its outputs; None if nobody knows.
-        outputs: those that it tells, by name.
-    """
-
-    known: bool
-    attrs: set[str] | None
-    names: bool
-    definition: OpDef | None
-    outputs: Mapping[str, ArgDef] = field(init=False)
-
-    def __post_init__(self) -> None:
-        told = () if self.definition is None else self.definition.output_arg
-        self.outputs = {argument.name: argument for argument in told}
-
-
-@dataclass(slots=True)
 class _Uses:
     """Where something is used: the first place, and how often."""
 
@@ -100,21 +78,28 @@ class _Scope:
     Args:
         place: in words.
         nodes: in the order of the file.
-        ops: of the nodes, by name.
-        arguments: those of the function.
+        positions: of the nodes, by name.
+        arguments: those of the function; None for the graph.
+        tensors: the types of arguments and outputs, by what inputs call them.
     """
 
     place: str
     nodes: Sequence[NodeDef]
-    ops: Mapping[str, str]
-    arguments: Collection[str] = frozenset()
-    _positions: Mapping[str, int] = field(default_factory=dict)
+    positions: Mapping[str, int]
+    arguments: Collection[str] | None = None
+    tensors: dict[str, int] = field(default_factory=dict)
 
-    def node(self, name: str) -> NodeDef:
-        """Return one of the nodes; which one is where is found out when that is first asked for."""
-        if not self._positions:
-            self._positions = {node.name: index for index, node in enumerate(self.nodes)}
-        return self.nodes[self._positions[name]]
+    @property
+    def is_body(self) -> bool:
+        return self.arguments is not None
+
+    def has(self, name: str) -> bool:
+        """Whether a control input may name it."""
+        return name in self.positions or (self.arguments is not None and name in self.arguments)
+
+    def at(self, node: NodeDef) -> str:
+        """Return the place of a node."""
+        return f"{self.place}{',' if self.is_body else ':'} node {clipped(node.name)}"
 
 
 @dataclass(slots=True)
@@ -124,13 +109,14 @@ class _Pass:
     meta_graph: MetaGraph
     place: str
     breaches: Mapping[str, _Breaches]
-    ops: dict[str, _Op] = field(default_factory=dict)
+    ops: dict[str, Op] = field(default_factory=dict)
     own: Mapping[str, OpDef] = field(default_factory=dict)
     functions: Mapping[str, FunctionDef] = field(default_factory=dict)
-    ports: set[tuple[str | None, str]] = field(default_factory=set)
+    devices: set[str] = field(default_factory=lambda: {""})
     unknown_ops: dict[str, _Uses] = field(default_factory=dict)
     unknown_attrs: dict[tuple[str, str], _Uses] = field(default_factory=dict)
     missing: dict[str, _Uses] = field(default_factory=dict)
+    reached: frozenset[str] | None = None
 
     def run(self) -> None:
         """Look at the library, the graph and all bodies."""
@@ -145,14 +131,14 @@ class _Pass:
         self._sum_up()
 
     def _library(self, graph: GraphDef) -> None:
-        """Find functions without a name of their own, and gradients of or by what is not there."""
+        """Find functions of one name, and gradients of or by what is not there."""
         breaches = self.breaches["M10"]
-        names = Counter(body.signature.name for body in graph.library.function)
-        for name, times in names.items():
-            if not name:
-                breaches.add(self.place, f"{times} functions of the library have no name")
-            elif times > 1:
-                message = f"the library has {times} functions '{clipped(name)}'"
+        named: dict[str, list[FunctionDef]] = {}
+        for body in graph.library.function:
+            named.setdefault(body.signature.name, []).append(body)
+        for name, bodies in named.items():
+            if len(bodies) > 1 and not self._harmless(name, bodies):
+                message = f"the library has {len(bodies)} functions '{clipped(name)}'"
                 breaches.add(self.place, message)
         for gradient in graph.library.gradient:
             for name in (gradient.function_name, gradient.gradient_func):
@@ -163,110 +149,161 @@ class _Pass:
                         f" '{clipped(gradient.gradient_func)}' of '{clipped(gradient.function_name)}'",
                     )
 
-    def _graph(self, graph: GraphDef) -> None:
-        scope = self._scope(self.place, graph.node)
-        for node in graph.node:
-            self._node(self.place, node)
-        # Nearly all inputs are the first output of a node.
-        silent = {
-            name
-            for name, op in self.ops.items()
-            if op.definition is not None and not op.definition.output_arg
-        }
-        sources = {name for name, op in scope.ops.items() if op not in silent}
-        for node in graph.node:
-            if not sources.issuperset(node.input):
-                self._inputs(scope, node, sources)
+    def _harmless(self, name: str, bodies: Sequence[FunctionDef]) -> bool:
+        """Whether all functions of that name are the same one, and no loader counts them.
 
-    def _scope(
-        self, place: str, nodes: Sequence[NodeDef], arguments: Collection[str] = frozenset()
-    ) -> _Scope:
-        ops = {node.name: node.op for node in nodes}
-        if "" in ops or len(ops) < len(nodes):
-            self._misnamed(place, "node", [node.name for node in nodes])
-        return _Scope(place=place, nodes=nodes, ops=ops, arguments=arguments)
-
-    def _inputs(self, scope: _Scope, node: NodeDef, sources: Collection[str]) -> None:
-        """Look at inputs such as ``x``, ``x:1`` and ``^x``, the last kind last."""
-        after_control = False
-        for source in node.input:
-            if source.startswith("^"):
-                after_control = True
-                exists = source[1:] in scope.ops
-            else:
-                if after_control:
-                    self._disorder(scope, node, source)
-                exists = source in sources or self._is_port(scope, source)
-            if not exists:
-                message = f"its input '{clipped(source)}' is not in the graph"
-                self.breaches["M11"].add(_at(scope.place, node), message)
-
-    def _is_port(self, scope: _Scope, source: str) -> bool:
-        """Whether it is an output of a node of the graph: ``x`` is the first one of x."""
-        name, _, port = (source, "", "0") if source in scope.ops else source.rpartition(":")
-        if name not in scope.ops or not _is_number(port):
+        ``python/saved_model/function_deserialization.py`` does, if they name functions or the object
+        graph names them; the C++ library takes them for one.
+        """
+        if any(body != bodies[0] for body in bodies):
             return False
-        definition = self._op(scope.ops[name]).definition
-        return definition is None or _outputs.has_port(definition, scope.node(name), int(port))
+        if name and self.meta_graph.proto.HasField("object_graph_def"):
+            return False
+        calls = (self._calls(node) for node in bodies[0].node_def)
+        return not any(calls)
+
+    def _calls(self, node: NodeDef) -> bool:
+        return node.op in self.functions or bool(functions_named(node))
+
+    def _graph(self, graph: GraphDef) -> None:
+        self._look(_Scope(self.place, graph.node, _positions(graph.node)))
 
     def _body(self, body: FunctionDef) -> None:
         place = f"{self.place}: function {clipped(body.signature.name)}"
-        given = [argument.name for argument in body.signature.input_arg]
-        arguments = frozenset(given)
-        if "" in arguments or len(arguments) < len(given):
-            self._misnamed(place, "argument", given)
-        scope = self._scope(place, body.node_def, arguments)
-        for node in body.node_def:
-            self._node(place, node)
-            if not arguments.issuperset(node.input):
-                self._inputs_in_body(scope, node)
+        given = body.signature.input_arg
+        names = [argument.name for argument in given]
+        arguments = frozenset(names)
+        if "" in arguments or len(arguments) < len(names):
+            self._misnamed(place, "argument", names)
+        scope = _Scope(place, body.node_def, _positions(body.node_def), arguments)
+        for argument in given:
+            if _outputs.is_single(argument):
+                known_type = UNKNOWN if argument.type_attr else base(argument.type)
+                scope.tensors[argument.name] = known_type
+        self._look(scope)
         self._results(scope, body)
 
-    def _inputs_in_body(self, scope: _Scope, node: NodeDef) -> None:
-        """Look at inputs such as ``argument``, ``x:y:0`` and ``^x``, the last kind last."""
-        after_control = False
-        arguments, ops = scope.arguments, scope.ops
+    def _look(self, scope: _Scope) -> None:
+        """Look at the nodes of a graph or a body.
+
+        Nearly all inputs are what a node before gave, of the right type; the others are looked at
+        when all are known.
+        """
+        names = [node.name for node in scope.nodes]
+        if "" in scope.positions or len(scope.positions) < len(names):
+            self._misnamed(scope.place, "node", names)
+        for name in _spelling.malformed_names(names):
+            message = f"'{clipped(name)}' cannot be the name of a node"
+            self.breaches["M11"].add(scope.place, message)
+        tensors = scope.tensors
+        others = []
+        for index, node in enumerate(scope.nodes):
+            types = self._node(scope, node)
+            if tuple(map(tensors.get, node.input)) != types.inputs:
+                others.append((index, types))
+            name = names[index]
+            for suffix, number in types.outputs:
+                tensors[name + suffix] = number
+        late = [index for index, types in others if self._inputs(scope, index, types)]
+        if late:
+            self._circle(scope, late)
+
+    def _circle(self, scope: _Scope, late: Sequence[int]) -> None:
+        found = cycle(scope.nodes, scope.positions, late)
+        if found:
+            shown = ", ".join(map(clipped, found[:_SHOWN]))
+            more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+            message = f"{len(found)} nodes wait for each other in a circle: {shown}{more}"
+            self.breaches["M11"].add(scope.place, message)
+
+    def _inputs(self, scope: _Scope, index: int, types: Types) -> bool:
+        """Look at inputs such as ``x``, ``x:1``, ``x:y:0`` and ``^x``, the last kind last.
+
+        Returns:
+            Whether one of them does not stand before its node.
+        """
+        node = scope.nodes[index]
+        breaches = self.breaches["M11"]
+        late, control, whole = False, False, True
+        data: list[str] = []
         for source in node.input:
             if source.startswith("^"):
-                after_control = True
-                exists = source[1:] in ops or source[1:] in arguments
+                control = True
+                name = source[1:]
+                exists = scope.has(name)
             else:
-                if after_control:
-                    self._disorder(scope, node, source)
-                name, _, port = source.partition(":")
-                # Nearly all inputs are one of these.
-                exists = (
-                    source in arguments
-                    or (ops.get(name), port) in self.ports
-                    or self._is_output(scope, name, port)
-                )
+                if control:
+                    message = f"its input '{clipped(source)}' comes after a control input"
+                    breaches.add(scope.at(node), message)
+                    whole = False
+                data.append(source)
+                name = source.partition(":")[0]
+                exists = source in scope.tensors or self._is_tensor(scope, source)
             if not exists:
-                message = f"its input '{clipped(source)}' is no argument and no output of a node"
-                self.breaches["M11"].add(_at(scope.place, node), message)
+                words = (
+                    "is no argument and no output of a node"
+                    if scope.is_body
+                    else "is not in the graph"
+                )
+                breaches.add(scope.at(node), f"its input '{clipped(source)}' {words}")
+                whole = False
+            elif scope.positions.get(name, -1) >= index:
+                late = True
+        if whole:
+            self._data(scope, node, data, types)
+        return late
 
-    def _is_output(self, scope: _Scope, name: str, port: str) -> bool:
-        """Whether it is one of a list of arguments, such as ``x:0``, or of an output, such as ``x:y:0``.
+    def _data(self, scope: _Scope, node: NodeDef, data: Sequence[str], types: Types) -> None:
+        """Look at the number of data inputs, and at their types."""
+        op = self._op(node.op)
+        if not op.takes(node, len(data)):
+            message = f"it has {len(data)} data inputs; {clipped(node.op)} takes {op.wanted(node)}"
+            self.breaches["M11"].add(scope.at(node), message)
+            return
+        for source, wanted in zip(data, types.inputs or (), strict=False):
+            given = scope.tensors.get(source, UNKNOWN)
+            if given != UNKNOWN and wanted > UNKNOWN and given != wanted:
+                message = (
+                    f"its input '{clipped(source)}' is {dtype_name(given)};"
+                    f" {clipped(node.op)} takes {dtype_name(wanted)} there"
+                )
+                self.breaches["M11"].add(scope.at(node), message)
+                return
+
+    def _is_tensor(self, scope: _Scope, source: str) -> bool:
+        return (self._is_output if scope.is_body else self._is_port)(scope, source)
+
+    def _is_port(self, scope: _Scope, source: str) -> bool:
+        """Whether it is an output of a node of the graph: ``x`` is the first one of x."""
+        name, _, port = (source, "", "0") if source in scope.positions else source.rpartition(":")
+        if name not in scope.positions or not _is_number(port):
+            return False
+        node = scope.nodes[scope.positions[name]]
+        definition = self._op(node.op).definition
+        return definition is None or _outputs.has_port(definition, node, int(port))
+
+    def _is_output(self, scope: _Scope, source: str) -> bool:
+        """Whether it is an argument, one of a list of them, such as ``x:0``, or of an output, such as ``x:y:0``.
 
         It is how ``core/framework/function.cc`` names values in a body.
         """
+        arguments = scope.arguments or ()
+        if source in arguments:
+            return True
+        name, _, port = source.partition(":")
         output, _, number = port.rpartition(":")
         if not output and _is_number(number):
-            return name in scope.arguments
-        if name not in scope.ops or not _is_number(number):
+            return name in arguments
+        if name not in scope.positions or not _is_number(number):
             return False
-        op = self._op(scope.ops[name])
+        node = scope.nodes[scope.positions[name]]
+        op = self._op(node.op)
         if op.definition is None:
             return True
         argument = op.outputs.get(output)
-        if argument is None:
-            return False
-        if number == "0" and _outputs.is_single(argument):
-            self.ports.add((scope.ops[name], port))
-        return _outputs.has_tensor(argument, op.definition, scope.node(name), int(number))
-
-    def _disorder(self, scope: _Scope, node: NodeDef, source: str) -> None:
-        message = f"its input '{clipped(source)}' comes after a control input"
-        self.breaches["M11"].add(_at(scope.place, node), message)
+        return argument is not None and _outputs.has_tensor(
+            argument, op.definition, node, int(number)
+        )
 
     def _results(self, scope: _Scope, body: FunctionDef) -> None:
         """Look at what the function gives back; entries of no output of its signature are ignored."""
@@ -274,13 +311,12 @@ class _Pass:
         returned, finished = body.ret, body.control_ret
         for argument in body.signature.output_arg:
             source = returned.get(argument.name, "")
-            name, _, port = source.partition(":")
-            if source not in scope.arguments and not self._is_output(scope, name, port):
+            if source not in scope.tensors and not self._is_output(scope, source):
                 message = f"its output '{clipped(argument.name)}' is '{clipped(source)}', which is not there"
                 breaches.add(scope.place, message)
         for output in body.signature.control_output:
             node = finished.get(output, "")
-            if node not in scope.ops:
+            if node not in scope.positions:
                 words = f"its control output '{clipped(output)}' is the node '{clipped(node)}'"
                 breaches.add(scope.place, f"{words}, which is not there")
 
@@ -293,61 +329,98 @@ class _Pass:
                 message = f"{times} {kind}s have the name '{clipped(name)}'"
                 self.breaches["M11"].add(place, message)
 
-    def _node(self, place: str, node: NodeDef) -> None:
+    def _node(self, scope: _Scope, node: NodeDef) -> Types:
+        """Look at one node by itself, and return what it takes and gives."""
         name = node.op
         op = self.ops.get(name) or self._op(name)
         if not op.known:
-            _count(self.unknown_ops, name, place, node)
-        if op.attrs is not None and not op.attrs.issuperset(node.attr):
-            self._attrs(place, node, op.attrs)
+            _count(self.unknown_ops, name, scope, node)
+        given = self._attrs(scope, node, op)
         if op.names:
-            self._named(place, node)
+            self._named(scope, node, op)
         if name == "Const":
-            problem = constants.problem(node)
-            if problem:
-                self.breaches[problem[0]].add(_at(place, node), f"the Const {problem[1]}")
+            self._const(scope, node)
+        if node.device not in self.devices:
+            self._device(scope, node)
+        return op.types(node, given, body=scope.is_body)
 
-    def _op(self, name: str) -> _Op:
+    def _attrs(self, scope: _Scope, node: NodeDef, op: Op) -> dict[str, int]:
+        """Look at the attrs, and return those that are types."""
+        allowed, fields = op.attrs, op.fields
+        types = {}
+        attrs = node.attr
+        for name in attrs:
+            wanted = fields.get(name)
+            if wanted is None:
+                if allowed is not None and name not in allowed:
+                    self._unknown_attr(scope, node, name, allowed)
+                continue
+            value = attrs[name]
+            if value.WhichOneof("value") != wanted or wanted == "list":
+                self._kind(scope, node, op, name)
+            elif wanted == "type":
+                types[name] = value.type
+                if not value.type:
+                    self._kind(scope, node, op, name)
+        for name in op.required:
+            if name not in attrs:
+                message = f"it has no attr '{name}', which {clipped(node.op)} requires"
+                self.breaches["M18"].add(scope.at(node), message)
+        return types
+
+    def _unknown_attr(self, scope: _Scope, node: NodeDef, name: str, allowed: set[str]) -> None:
+        if name.startswith("_"):
+            # The runtime's own, on any op; remembered, since most nodes carry the same ones.
+            allowed.add(name)
+        else:
+            _count(self.unknown_attrs, (node.op, name), scope, node)
+
+    def _kind(self, scope: _Scope, node: NodeDef, op: Op, name: str) -> None:
+        # What a Const must have is a rule of its own; the caller of a function may know better.
+        if name not in op.kinds or node.op == "Const":
+            return
+        found = misfit(node.attr[name], op.kinds[name], body=scope.is_body)
+        if found:
+            message = f"its attr '{name}' is {found}; {clipped(node.op)} takes {op.kinds[name]}"
+            self.breaches["M18"].add(scope.at(node), message)
+
+    def _const(self, scope: _Scope, node: NodeDef) -> None:
+        problem = constants.problem(node)
+        if problem is None:
+            return
+        rule, words = problem.rule, f"the Const {problem.words}"
+        if problem.when_run and not scope.is_body and node.name not in self._run():
+            rule, words = "M17", f"{words}; no loader and no signature reads it"
+        self.breaches[rule].add(scope.at(node), words)
+
+    def _run(self) -> Collection[str]:
+        """Return the nodes of the graph that a loader or a signature may run or read."""
+        if self.reached is None:
+            proto = self.meta_graph.proto
+            constants_named = (node.constant.operation for node in proto.object_graph_def.nodes)
+            roots = {*roots_of(self.meta_graph), *constants_named} - {""}
+            places = reachable(proto, roots)
+            self.reached = frozenset(name for function, name in places if function is None)
+        return self.reached
+
+    def _device(self, scope: _Scope, node: NodeDef) -> None:
+        if _spelling.is_device(node.device):
+            self.devices.add(node.device)
+        else:
+            message = f"its device '{clipped(node.device)}' is none that can be read"
+            self.breaches["M19"].add(scope.at(node), message)
+
+    def _op(self, name: str) -> Op:
         if name not in self.ops:
-            self.ops[name] = self._learn(name)
+            self.ops[name] = learn(name, self.functions, self.own)
         return self.ops[name]
 
-    def _learn(self, name: str) -> _Op:
-        if name in self.functions:
-            signature = self.functions[name].signature
-            return _Op(known=True, attrs=None, names=True, definition=signature)
-        definition = known.op(name)
-        own = self.own.get(name)
-        if definition is None:
-            return _Op(known=False, attrs=None, names=True, definition=own)
-        attrs = set(known.attrs(name))
-        if own is not None:
-            # The producer may be newer than all that is known here.
-            attrs.update(attr.name for attr in own.attr)
-        return _Op(
-            known=known.op_library(name) is None,
-            attrs=attrs,
-            names=any(attr.type in _FUNCTION_TYPES for attr in definition.attr),
-            # The outputs of the runtime's own ops did change from release to release.
-            definition=None if name.startswith("_") else definition,
-        )
-
-    def _attrs(self, place: str, node: NodeDef, allowed: set[str]) -> None:
-        for attr in node.attr:
-            if attr in allowed:
-                continue
-            if attr.startswith("_"):
-                # The runtime's own, on any op; remembered, since most nodes carry the same ones.
-                allowed.add(attr)
-            else:
-                _count(self.unknown_attrs, (node.op, attr), place, node)
-
-    def _named(self, place: str, node: NodeDef) -> None:
-        for name in functions_named(node):
+    def _named(self, scope: _Scope, node: NodeDef, op: Op) -> None:
+        for name in op.functions_named(node):
             # A gradient may be that of an op. An empty name stands for no function.
             primitive = node.op == "SymbolicGradient" and known.op(name) is not None
             if name and name not in self.functions and not primitive:
-                _count(self.missing, name, place, node)
+                _count(self.missing, name, scope, node)
 
     def _sum_up(self) -> None:
         for op, uses in self.unknown_ops.items():
@@ -371,15 +444,14 @@ class _Pass:
         return "is not one of TensorFlow's, and no function of the model"
 
 
-def _count(uses: dict[_Key, _Uses], key: _Key, place: str, node: NodeDef) -> None:
+def _count(uses: dict[_Key, _Uses], key: _Key, scope: _Scope, node: NodeDef) -> None:
     if key not in uses:
-        uses[key] = _Uses(_at(place, node))
+        uses[key] = _Uses(scope.at(node))
     uses[key].times += 1
 
 
-def _at(place: str, node: NodeDef) -> str:
-    """Return the place of a node in a graph, or in a function that is named already."""
-    return f"{place}{',' if ': function ' in place else ':'} node {clipped(node.name)}"
+def _positions(nodes: Sequence[NodeDef]) -> dict[str, int]:
+    return {node.name: index for index, node in enumerate(nodes)}
 
 
 def _is_number(text: str) -> bool:

@@ -11,6 +11,7 @@ from savedmodel_compat.checks.findings import found
 from savedmodel_compat.errors import DamagedModelError, SavedModelCompatError
 from savedmodel_compat.model import files, fingerprint, parse, payloads, schema
 from savedmodel_compat.model.fingerprint import Verdict
+from savedmodel_compat.model.tree import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +27,10 @@ _DEBUG = "debug/saved_model_debug_info.pb"
 def check(subject: Subject) -> Iterator[Finding]:
     """Yield what is wrong with the debug information and the fingerprint."""
     yield from _debug_info(subject)
+    if _is_folder(subject, fingerprint.NAME):
+        yield _stale("it is a folder, and should be a file")
+    if not _is_readable(subject, fingerprint.NAME):
+        return
     try:
         present = fingerprint.load(subject.root) is not None
     except DamagedModelError as error:
@@ -39,12 +44,28 @@ def check(subject: Subject) -> Iterator[Finding]:
         yield from _hashes(subject, subject.saved)
 
 
+def _is_folder(subject: Subject, name: str) -> bool:
+    entry = subject.tree.find(name)
+    return entry is not None and entry.kind is Kind.FOLDER
+
+
+def _is_readable(subject: Subject, name: str) -> bool:
+    """Whether there is a file of the model, and it can be opened: all else has rules of its own."""
+    entry = subject.tree.find(name)
+    return (
+        entry is not None
+        and entry.kind is Kind.FILE
+        and os.access(f"{subject.root}/{name}", os.R_OK)
+    )
+
+
 def _debug_info(subject: Subject) -> Iterator[Finding]:
-    file = subject.root / _DEBUG
-    if not file.is_file():
+    if _is_folder(subject, _DEBUG):
+        yield found("L6", _DEBUG, "it is a folder, and should be a file", file=_DEBUG)
+    if not _is_readable(subject, _DEBUG):
         return
     try:
-        data = parse.read_bytes(files.inside(subject.root, file))
+        data = parse.read_bytes(files.inside(subject.root, subject.root / _DEBUG))
         schema.parse(schema.GraphDebugInfo, data)
     except DamagedModelError as error:
         yield found(

@@ -178,7 +178,7 @@ def _graph_file(subject: Subject, closed: set[str]) -> Iterator[Finding]:
             yield found("L11", text, f"{binary} is read, and this file is not", file=text)
     elif isinstance(subject.damage, DamagedModelError) or (subject.damage and not closed):
         file = graph or FILE_NAMES[0]
-        message = subject.damage.message.removeprefix(f"{subject.root / file} ")
+        message = subject.damage.message.replace(f"{subject.root / file} ", "the file ", 1)
         yield found("L1", file, message, file=file, fix=subject.damage.hint)
     elif subject.damage is None:
         yield _no_graph(tree)

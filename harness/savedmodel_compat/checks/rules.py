@@ -241,22 +241,22 @@ RULES = (
         f"{NOBODY}; TF python/saved_model/builder_impl.py keeps the first",
         "give the files different names and export again",
     ),
-    _error(
+    _warning(
         "M9",
-        "No two MetaGraphs have the same tags: v2 refuses them, C++ takes the first.",
-        "TF python/saved_model/load.py, cc/saved_model/reader.cc",
+        "No two MetaGraphs have the same tags: by tags every loader takes the first, and none the second.",
+        f"{NOBODY}; TF cc/saved_model/reader.cc takes the first, python/saved_model/load.py wants tags if there are two",
         "remove one, or give it tags of its own",
     ),
     _error(
         "M10",
         "Every function that is called or named is in the library, once.",
-        "TF core/framework/function.cc, core/common_runtime/function.cc",
+        "TF core/framework/function.cc, core/common_runtime/function.cc; the same one twice: python/saved_model/function_deserialization.py",
         "export again: the library is of another graph",
     ),
     _error(
         "M11",
-        "Every input of a node exists, and every node's name is its own.",
-        "TF core/common_runtime/graph_constructor.cc",
+        "Every node has a name of its own, and all inputs that its op takes, of the right types and in no circle.",
+        "TF core/common_runtime/graph_constructor.cc, core/common_runtime/function_def_utils.cc",
         "export again: the graph is not whole",
     ),
     _warning(
@@ -285,13 +285,13 @@ RULES = (
     ),
     _error(
         "M16",
-        "Every node that a collection names is in the graph.",
+        "Every node that a collection names is in the graph, and the variables, savers and loops that it holds parse.",
         "TF python/framework/meta_graph.py (import_scoped_meta_graph); the C++ loader does not look",
         "export again: the collections are of another graph",
     ),
     _warning(
         "M17",
-        "A Const lists no more values than its shape has: the loaders drop the rest.",
+        "A Const has the value that it declares also where no loader minds: more values than its shape has are dropped, and what nothing reads may be anything.",
         f"{NOBODY}; TF core/framework/tensor.cc drops them, python/framework/tensor_util.py does not",
         "export again with the value and the shape that are meant",
     ),
@@ -300,6 +300,18 @@ RULES = (
         "The tensor of each asset is in the graph, and no two assets are fed to one: C++ feeds a tensor once.",
         "TF cc/saved_model/loader.cc (AddAssetsTensorsToInputs), core/graph/subgraph.cc; python/saved_model/loader_impl.py",
         "export again with one asset a tensor",
+    ),
+    _error(
+        "M18",
+        "Every node has the attrs that its op requires, each of the kind that the op says.",
+        "TF core/framework/node_def_util.cc, core/framework/attr_value_util.cc",
+        "export again: attrs are lost, or of another op",
+    ),
+    _error(
+        "M19",
+        "Every device of a node can be read, such as /job:localhost/device:CPU:0.",
+        "TF core/common_runtime/placer.cc, core/util/device_name_utils.cc, python/framework/device_spec.py",
+        "export again with tf.device names that TensorFlow writes, or with clear_devices=True",
     ),
     _error(
         "S1",

@@ -8,7 +8,7 @@ from functools import cached_property
 from itertools import chain
 
 from savedmodel_compat.checks._many import clipped, limited
-from savedmodel_compat.checks.dependence import undependent
+from savedmodel_compat.checks.dependence import Undependent, undependent
 from savedmodel_compat.checks.findings import Finding, found
 from savedmodel_compat.checks.requests import (
     CLASSIFY,
@@ -32,6 +32,8 @@ from savedmodel_compat.model.values import Encoding, MetaGraph, Signature, Tenso
 
 _TRAINING = frozenset(("tensorflow/supervised/training", "tensorflow/supervised/eval"))
 _METHODS = _TRAINING | {PREDICT, CLASSIFY, REGRESS}
+# So many inputs or outputs of a signature are told one by one.
+_FEW = 3
 # What a variable or a list is in the graph; no client gets anything out of it.
 _HANDLES = frozenset(("resource", "variant"))
 
@@ -235,11 +237,23 @@ def _dependence(place: _Place) -> Iterator[Finding]:
         if s.inputs and s.outputs and s.method_name not in _TRAINING and s.key not in wrong
     ]
     graph = place.meta_graph.proto.graph_def
+    groups: dict[tuple[str, bool], list[Undependent]] = {}
     for alone in undependent(graph, place.types.nodes, signatures):
-        kind, message = "output", "it depends on no input of the signature, nor on what changes"
-        if alone.is_input:
-            kind, message = "input", "no output of the signature depends on it"
-        yield place.found("S8", message, alone.signature, kind, alone.alias)
+        groups.setdefault((alone.signature.key, alone.is_input), []).append(alone)
+    for (_, is_input), some in groups.items():
+        kind = "input" if is_input else "output"
+        if len(some) <= _FEW:
+            message = "it depends on no input of the signature, nor on what changes"
+            if is_input:
+                message = "no output of the signature depends on it"
+            for alone in some:
+                yield place.found("S8", message, alone.signature, kind, alone.alias)
+        else:
+            names = named([alone.alias for alone in some])
+            message = f"outputs {names} depend on no input of it, nor on what changes"
+            if is_input:
+                message = f"no output of it depends on inputs {names}"
+            yield place.found("S8", message, some[0].signature)
 
 
 def _outputs(place: _Place) -> Iterator[Finding]:

@@ -167,7 +167,7 @@ def _damaged(subject: Subject) -> Finding:
     error = subject.checkpoint_damage
     assert error is not None
     # The place is said before it.
-    message = error.message.removeprefix(f"{subject.root / INDEX} ")
+    message = error.message.replace(f"{subject.root / INDEX} ", "the file ", 1)
     return found("V1", INDEX, message, file=INDEX, fix=error.hint)
 
 

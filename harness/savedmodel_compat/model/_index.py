@@ -25,6 +25,8 @@ _ENTRIES_LIMIT = 400_000
 # Of all dimensions, each slice's counted as several.
 _NUMBERS_LIMIT = 4_000_000
 _PER_EXTENT = 4
+# Parsed, a message may take twenty times as much.
+_VALUE_LIMIT = 8 << 20
 # ``core/framework/tensor_shape.h``
 _RANK_LIMIT = 254
 _SIZE_LIMIT = 2**63 - 1
@@ -211,10 +213,14 @@ def _shape(name: bytes, proto: schema.TensorShapeProto) -> tuple[int, ...]:
 
 
 def _parsed(message: object, value: bytes, key: bytes) -> schema.BundleEntryProto:
+    what = f"the entry of {_text(key)!r}" if key else "the header"
+    if len(value) > _VALUE_LIMIT:
+        raise DamagedModelError(
+            f"{what} has {len(value)} bytes; above {_VALUE_LIMIT}, it is not looked at"
+        )
     try:
         return schema.parse(message, value)
     except DecodeError as error:
-        what = f"the entry of {_text(key)!r}" if key else "the header"
         raise DamagedModelError(f"{what} does not parse") from error
 
 

@@ -212,7 +212,8 @@ def _entry_text(entry: TensorEntry) -> str:
 
 def _data(entry: TensorEntry) -> object:
     """Return what is equal for equal data: the checksums in the index, which cost nothing."""
-    parts = sorted((part.extents, part.entry and part.entry.crc32c) for part in entry.slices)
+    # What is not stored of a slice has no checksum; a slice may be listed twice, stored and not.
+    parts = sorted((p.extents, p.entry.crc32c if p.entry else -1) for p in entry.slices)
     return parts or entry.crc32c
 
 

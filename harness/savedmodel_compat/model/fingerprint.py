@@ -60,11 +60,11 @@ def load(folder: Path) -> Fingerprint | None:
     """Return what a model's ``fingerprint.pb`` says; None if there is none.
 
     Raises:
-        DamagedModelError: it does not parse.
-        NotASavedModelError: it is a link that leads out of the model.
+        DamagedModelError: it does not parse, is no file, or cannot be read.
+        NotASavedModelError: it is a link that leads out of the model, or to nothing.
     """
     file = folder / NAME
-    if not file.is_file():
+    if not os.path.lexists(file):
         return None
     data = parse.read_bytes(files.inside(folder, file))
     if not data:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -82,8 +83,9 @@ def version_folders(base: Path) -> list[tuple[int, Path]]:
 
 
 def _is_file(path: Path) -> bool:
-    # A link that leads nowhere is a model whose file is lost, not a folder without one.
-    return path.is_file() or (path.is_symlink() and not path.exists())
+    # A link that leads nowhere is a model whose file is lost, not a folder without one; a pipe is a
+    # file to a loader, too. These functions, unlike those of a Path, never raise.
+    return os.path.lexists(path) and not os.path.isdir(path)  # noqa: PTH112
 
 
 def check_folder(folder: Path, given: str) -> None:

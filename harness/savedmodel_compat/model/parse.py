@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import cache
 from typing import TYPE_CHECKING
 
 from google.protobuf.message import DecodeError
@@ -24,7 +25,10 @@ _PASSES = 20
 _PASSES_OF_ANY = 4
 _PASSED = 4 << 20
 _NOTES_LIMIT = 20
-_STRING_OR_COMMENT = r""" "(?:[^"\\\n]|\\.)*" | '(?:[^'\\\n]|\\.)*' | \#[^\n]* """.replace(" ", "")
+# A string that is not closed ends with its line: else each quote in it would begin one more.
+_STRING_OR_COMMENT = r""" "(?:[^"\\\n]|\\.)*"? | '(?:[^'\\\n]|\\.)*'? | \#[^\n]* """.replace(
+    " ", ""
+)
 # What stands in the place of a value: not the name of a field, of a map's entry or of a type.
 _WORD = re.compile(rf"({_STRING_OR_COMMENT})|(?<=[:,\[\s])([A-Za-z_]\w*)(?![\w./])(?!\s*[:{{<])")
 _LITERAL = re.compile(r"true|false|t|f|inf(inity)?f?|nanf?", re.IGNORECASE)
@@ -191,7 +195,7 @@ def _without_values(
         file: named in errors.
         notes: takes what was replaced, in words.
     """
-    known = schema.enum_values("SavedModel") - {value[2]}
+    known = _enum_values() - {value[2]}
     others: dict[str, None] = {}
 
     def replaced(found: re.Match[str]) -> str:
@@ -208,6 +212,23 @@ def _without_values(
     others.pop(value[2], None)
     notes.extend(f"{word} is no known value of an enum; it was read as 0" for word in others)
     return changed
+
+
+@cache
+def _enum_values() -> frozenset[str]:
+    """Return the names of all values of the enums that a SavedModel can hold."""
+    found: set[str] = set()
+    seen = {schema.SavedModel.DESCRIPTOR.full_name}
+    pending = [schema.SavedModel.DESCRIPTOR]
+    while pending:
+        for field in pending.pop().fields:
+            if field.enum_type is not None:
+                found.update(field.enum_type.values_by_name)
+            inner = field.message_type
+            if inner is not None and inner.full_name not in seen:
+                seen.add(inner.full_name)
+                pending.append(inner)
+    return frozenset(found)
 
 
 def _at_line(error: Exception) -> str:

@@ -76,7 +76,7 @@ class _Links:
     """
 
     places: dict[str, _Place | None] = field(default_factory=dict)
-    left: int = _PARTS
+    left: int = field(default_factory=lambda: _PARTS)
 
 
 @dataclass(slots=True, kw_only=True)
