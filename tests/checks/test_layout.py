@@ -11,6 +11,7 @@ import tempfile
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from google.protobuf import text_format
@@ -20,6 +21,7 @@ from savedmodel_compat.checks.findings import Finding
 from savedmodel_compat.checks.run import check
 from savedmodel_compat.model import schema, tree
 
+LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 1234567\n"
 HEX = "0123456789abcdef0123456789abcdef"
 NOBODY = 65534
 
@@ -180,7 +182,7 @@ FAULTS: list[tuple[Edit, str, str, str]] = [
     ),
     (write("keras_metadata.pb"), "L10", "keras_metadata.pb", "Keras 2"),
     (write("saved_model.pbtxt"), "L11", "saved_model.pbtxt", "this file is not"),
-    (write("assets/notes.txt"), "L13", "assets/notes.txt", "no MetaGraph lists it (1 bytes)"),
+    (write("assets/notes.txt"), "L13", "assets/notes.txt", "no MetaGraph lists it (1 byte)"),
     (write("assets/a/b.txt"), "L13", "assets/a/b.txt", "no MetaGraph lists it"),
     (
         copy("variables/variables.index", "variables.index"),
@@ -207,7 +209,7 @@ FAULTS: list[tuple[Edit, str, str, str]] = [
         "looks for it in debug/",
     ),
     (write("debug"), "L14", "debug", "is a file"),
-    (write("README.md"), "L15", "README.md", "belongs to no SavedModel (1 bytes)"),
+    (write("README.md"), "L15", "README.md", "belongs to no SavedModel (1 byte)"),
     (write("variables/notes/a.txt"), "L15", "variables/notes", "is a folder"),
     (write("extra/a/b.txt"), "L15", "extra", "is a folder"),
     (copy("saved_model.pb", "1/saved_model.pb"), "L15", "1", "is another SavedModel"),
@@ -217,17 +219,24 @@ FAULTS: list[tuple[Edit, str, str, str]] = [
     (write("variables/.ipynb_checkpoints/a"), "L15", "variables/.ipynb_checkpoints", "Jupyter"),
     (write("Thumbs.db"), "L15", "Thumbs.db", "Windows"),
     (link("saved_model.pb", "gone"), "L16", "saved_model.pb", "where there is nothing"),
-    (link("saved_model.pb", "/etc/hostname"), "L16", "saved_model.pb", "outside of the model"),
+    (link("saved_model.pb", "/etc/hostname"), "L1", "saved_model.pb", "nothing of the graph was"),
     (link("assets/words.txt", "../../x"), "L16", "assets/words.txt", "a link to ../../x, where"),
-    (link("assets/up", "../.."), "L16", "assets/up", "outside of the model"),
+    (link("assets/up", "../.."), "L23", "assets/up", "outside of the model"),
     (link("assets/up", ".."), "L16", "assets/up", "in circles"),
     (link("assets/here", "."), "L16", "assets/here", "in circles"),
     (link("assets/here", "here"), "L16", "assets/here", "where there is nothing"),
-    (replace("assets/words.txt", "pipe"), "L17", "assets/words.txt", "neither file nor folder"),
-    (link("extra", "/etc"), "L16", "extra", "outside of the model"),
+    (link("assets/words.txt", "/etc/hostname"), "L23", "assets/words.txt", "outside of the model"),
+    (link("extra", "/etc"), "L23", "extra", "outside of the model"),
     (link("extra", "."), "L16", "extra", "in circles"),
     (lambda folder: os.mkfifo(folder / "pipe"), "L17", "pipe", "neither file nor folder"),
-    (replace("saved_model.pb", "pipe"), "L17", "saved_model.pb", "neither file nor folder"),
+    (write("assets/words.txt", LFS), "L22", "assets/words.txt", "a Git LFS pointer of 72 bytes"),
+    (write("fingerprint.pb", LFS), "L22", "fingerprint.pb", "a Git LFS pointer of 72 bytes"),
+    (
+        write("debug/saved_model_debug_info.pb", LFS),
+        "L22",
+        "debug/saved_model_debug_info.pb",
+        "a Git LFS pointer of 72 bytes",
+    ),
     (
         lambda folder: os.truncate(folder / "saved_model.pb", 2**31),
         "L19",
@@ -313,6 +322,57 @@ def test_an_asset_of_another_case(module: Path) -> None:
 
     assert (missing.rule, unlisted.rule) == ("L4", "L13")
     assert "there is assets/Words.txt" in missing.message
+    assert "rename assets/Words.txt to assets/words.txt" in missing.fix
+    assert unlisted.fix == "do not remove it: it may be the missing assets/words.txt, renamed"
+
+
+@pytest.mark.parametrize(("name", "rule"), [("assets/words.txt", "L4"), ("saved_model.pb", "L1")])
+def test_a_pipe_in_the_place_of_a_file(module: Path, name: str, rule: str) -> None:
+    """It is an error where a loader looks, and odd elsewhere."""
+    replace(name, "pipe")(module)
+
+    assert [(f.rule, f.where) for f in findings(module)] == [(rule, name), ("L17", name)]
+
+
+def test_what_keras_reads_of_its_own(module: Path) -> None:
+    """TensorFlow 1.15 wrote the architecture of a Keras model beside its assets."""
+    write("assets/saved_model.json")(module)
+
+    assert findings(module, notes=True) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda a: setattr(a.tensor_info, "name", "gone:0"), "the graph has no node 'gone'"),
+        (lambda a: setattr(a.tensor_info, "name", "Const:9"), "is not there: node 'Const'"),
+        (lambda a: a.tensor_info.ClearField("name"), "'' is not the name of a tensor"),
+    ],
+)
+def test_an_asset_whose_tensor_is_not_there(
+    module: Path, change: Callable[[Any], object], words: str
+) -> None:
+    """C++ and v1 feed it, and refuse the model."""
+    edit(module, lambda model: change(model.meta_graphs[0].asset_file_def[0]))
+
+    assert only(module).rule == "M20"
+    assert only(module).where == "MetaGraph [serve]: asset 'words.txt'"
+    assert words in only(module).message
+
+
+def test_a_tensor_that_is_fed_two_assets(module: Path) -> None:
+    """C++ feeds a tensor once."""
+
+    def bend(proto: schema.SavedModel) -> None:
+        [first] = proto.meta_graphs[0].asset_file_def
+        second = proto.meta_graphs[0].asset_file_def.add()
+        second.CopyFrom(first)
+        second.tensor_info.name = first.tensor_info.name.removesuffix(":0")
+
+    edit(module, bend)
+
+    assert only(module).rule == "M20"
+    assert "is fed 2 times, also with 'words.txt', which C++ refuses" in only(module).message
 
 
 def test_a_folder_hides_the_text_form(module: Path) -> None:
@@ -431,13 +491,15 @@ def test_what_nobody_may_read(module: Path, name: str) -> None:
 AS_NOBODY = f"""
 import json, os, sys
 from pathlib import Path
-from savedmodel_compat.checks import layout
+from savedmodel_compat.checks import layout, variables
 from savedmodel_compat.checks.run import Options, look
 good, bad = map(Path, sys.argv[1:])
 list(layout.check(look(good, Options())))
 if os.geteuid() == 0:
     os.setuid({NOBODY})
-print(json.dumps([[f.rule, f.where, f.message] for f in layout.check(look(bad, Options()))]))
+subject = look(bad, Options())
+found = [*layout.check(subject), *variables.check(subject)]
+print(json.dumps([[f.rule, f.where, f.message] for f in found]))
 """
 
 
@@ -449,6 +511,11 @@ print(json.dumps([[f.rule, f.where, f.message] for f in layout.check(look(bad, O
         ("assets/words.txt", 0o240, "this process may not read it (mode 0240)"),
         ("assets", 0o000, "nobody may read it (mode 0000)"),
         ("assets", 0o300, "nobody may read it (mode 0300)"),
+        (
+            "variables/variables.data-00000-of-00001",
+            0o240,
+            "this process may not read it (mode 0240)",
+        ),
         ("variables", 0o450, "this process may not read it (mode 0450)"),
         ("variables", 0o150, "this process may not read it (mode 0150)"),
     ],
@@ -477,7 +544,8 @@ def test_what_another_user_may_not_read(name: str, mode: int, words: str) -> Non
 
 def test_too_many_entries(module: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the limit nothing is said to be missing: only that not all was looked at."""
-    monkeypatch.setattr(tree.walk, "__kwdefaults__", {"entries": 3, "depth": 32})
+    defaults = tree.walk.__kwdefaults__ or {}
+    monkeypatch.setattr(tree.walk, "__kwdefaults__", {**defaults, "entries": 3})
     found = {f.rule for f in findings(module, notes=True)}
 
     assert "L19" in found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import subprocess
 from collections.abc import Callable
@@ -129,7 +130,6 @@ def test_good_requests(builder: Path, logs: list[Any]) -> None:
         (record(b"")[:-1], "at byte 0, a record of 0 bytes is cut short by 1"),
         (record(b"abc")[:-5] + b"\0" * 5, "the 3 bytes of a record have another checksum"),
         (b"\x1f\x8b" + b"x" * 100, "it is no TFRecord file: it is compressed with gzip"),
-        (b"version https://git-lfs.github.com/spec/v1\n", "it is a Git LFS pointer"),
         (bytes(100), "it is 100 zero bytes"),
     ],
 )
@@ -139,6 +139,21 @@ def test_what_is_no_tfrecord_file(builder: Path, content: bytes, message: str) -
     [found] = findings(builder, notes=True)
     assert (found.rule, found.where, found.file) == ("W1", FILE, FILE)
     assert message in found.message
+
+
+def test_a_file_that_was_not_fetched(builder: Path) -> None:
+    """A Git LFS pointer is told for what it is, once."""
+    write(builder).write_bytes(
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 9\n"
+    )
+    assert [(found.rule, found.where) for found in findings(builder)] == [("L22", FILE)]
+
+
+def test_a_pipe(builder: Path) -> None:
+    """W1: Serving would wait for it."""
+    (builder / FILE).parent.mkdir()
+    os.mkfifo(builder / FILE)
+    assert [found.rule for found in findings(builder)] == ["W1", "L17"]
 
 
 def test_a_folder(builder: Path) -> None:
@@ -152,7 +167,7 @@ def test_a_link_out_of_the_model_is_not_followed(builder: Path, tmp_path: Path) 
     (tmp_path / "outside").write_bytes(b"no records")
     write(builder).unlink()
     (builder / FILE).symlink_to(tmp_path / "outside")
-    assert [found.rule for found in findings(builder)] == ["L16"]
+    assert [found.rule for found in findings(builder)] == ["L23"]
 
 
 def test_a_link_within_the_model_is_read(builder: Path) -> None:

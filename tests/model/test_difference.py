@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.model import tables
 
 from savedmodel_compat.errors import NotASavedModelError
 from savedmodel_compat.model import _variable_changes, schema
@@ -743,3 +744,15 @@ def test_what_is_no_model_is_an_error(tmp_path: Path) -> None:
     """There is nothing to compare with."""
     with pytest.raises(NotASavedModelError):
         compare_paths(V2, tmp_path)
+
+
+def test_a_slice_that_is_stored_and_not(other: Path) -> None:
+    """An index may list a part of a tensor twice, once by another name that nothing is stored under."""
+    tensor = tables.entry(1, [3])
+    tensor.slices.add().extent.add()
+    tensor.slices.add().extent.add(length=3)
+    part = tables.entry(1, [3], bytes(12))
+    entries = {b"t": tensor, tables.slice_key(b"t", (0, 3)): part}
+    tables.write(other / "variables", entries, bytes(12))
+
+    assert compare_paths(other, other).variables == ()

@@ -204,8 +204,8 @@ def test_passes_over_a_text_are_limited(
     text = f"meta_graphs {{ graph_def {{ node {{ name: '{'x' * padding}' {values} }} }} }}"
     sizes = passes(monkeypatch)
 
-    with pytest.raises(DamagedModelError, match=r"has no value named \w+; before it"):
-        read(write(text * 2, "saved_model.pbtxt"))
+    with pytest.raises(DamagedModelError, match=r"has no value named \w+\.?; before it"):
+        read(write(text, "saved_model.pbtxt"))
     assert len(sizes) == most
 
 

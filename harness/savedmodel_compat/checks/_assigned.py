@@ -26,11 +26,14 @@ _LEGACY = frozenset(("VariableV2", "Variable"))
 _READ = frozenset(("ReadVariableOp", "ResourceGather", "ResourceGatherNd"))
 _NEITHER = frozenset(("VarIsInitializedOp", "DisableCopyOnRead", "IsVariableInitialized"))
 _CALLS = frozenset(("PartitionedCall", "StatefulPartitionedCall"))
+_BRANCHES = frozenset(("If", "StatelessIf"))
 # A name that means a variable which nobody else finds (core/framework/resource_handle.cc).
 _ANONYMOUS = b"cd2c89b7-88b7-44c8-ad83-06c2a9158347"
 _LOCALHOST = b"localhost"
 # More nodes of functions are not looked at.
 _MOST = 200_000
+# So many nodes are visited to tell which signature it is that reads a variable.
+_MOST_REACHED = 1_000_000
 
 _Key = tuple[bool, bytes, bytes]
 
@@ -50,12 +53,12 @@ class Unassigned:
     Args:
         signature: the signature.
         names: of the variables, as the session knows them.
-        assigned: one that is assigned, and that no signature reads; None if there is none.
+        restored: one that the restore op assigns and no signature reads; None if there is none.
     """
 
     signature: Signature
     names: tuple[str, ...]
-    assigned: str | None
+    restored: str | None
 
 
 def unassigned(meta_graph: MetaGraph) -> Iterator[Unassigned]:
@@ -89,14 +92,21 @@ def unassigned(meta_graph: MetaGraph) -> Iterator[Unassigned]:
     bare = {key for key in left if needed.get(key) is _Use.READ}
     if not bare:
         return
-    spare = sorted(
-        graph.variables[key] for key in assigned & graph.variables.keys() - needed.keys()
+    restored = graph.uses(graph.reached([restore]), into_calls=False)
+    spare = min(
+        (graph.variables[key] for key, use in restored.items() if use and key not in needed),
+        default=None,
     )
+    left_to_see = _MOST_REACHED
     for signature in signatures:
-        own = graph.uses(graph.reached(_outputs([signature]), fed))
+        reached = graph.reached(_outputs([signature]), fed)
+        left_to_see -= len(reached)
+        if left_to_see < 0:
+            return
+        own = graph.uses(reached)
         names = tuple(sorted(graph.variables[key] for key in bare & own.keys()))
         if names:
-            yield Unassigned(signature=signature, names=names, assigned=next(iter(spare), None))
+            yield Unassigned(signature=signature, names=names, restored=spare)
 
 
 def _outputs(signatures: Iterable[Signature]) -> list[str]:
@@ -173,7 +183,7 @@ class _Graph:
     def _called(self, node: schema.NodeDef, index: int) -> _Use:
         if self._functions is None:
             self._functions = _Functions(self._library)
-        return self._functions.use(called(node), index)
+        return self._functions.use(node, index)
 
 
 def _key(node: schema.NodeDef) -> _Key | None:
@@ -195,7 +205,8 @@ def _use(node: schema.NodeDef, index: int, *, is_handle: bool) -> _Use | None:
     if op in _NEITHER:
         return _Use.NONE
     if is_handle and op not in _READ:
-        return None if op in _CALLS or known.op(op) is None else _Use.OTHER
+        may_tell = op in _CALLS or op in _BRANCHES or known.op(op) is None
+        return None if may_tell else _Use.OTHER
     # Behind a control input there may be an assignment, or a branch that is not taken.
     if any(source.startswith("^") for source in node.input) or (index and op in _READ):
         return _Use.OTHER
@@ -222,12 +233,23 @@ class _Functions:
     def __post_init__(self) -> None:
         self._bodies = {function.signature.name: function for function in self.library}
 
-    def use(self, name: str, index: int) -> _Use:
-        """Return what a function does with one of its arguments, by position."""
-        if name not in self._uses:
-            self._look(name)
-        uses = self._uses.get(name, ())
-        return uses[index] if index < len(uses) else _Use.OTHER
+    def use(self, node: schema.NodeDef, index: int) -> _Use:
+        """Return what a call does with one of its inputs, by position."""
+        for name in _targets(node):
+            if name not in self._uses:
+                self._look(name)
+        return self._seen(node, index)
+
+    def _seen(self, node: schema.NodeDef, index: int) -> _Use:
+        """Return what a call does whose functions were looked at: for certain what all of them do."""
+        index -= node.op in _BRANCHES
+        found, certain = _Use.NONE, True
+        for name in _targets(node):
+            uses = self._uses.get(name, [])
+            use = uses[index] if 0 <= index < len(uses) else _Use.OTHER
+            found |= use
+            certain = certain and _Use.READ in use
+        return found if certain else found & ~_Use.READ
 
     def _look(self, name: str) -> None:
         """Look at a function behind those that it calls; one that calls itself gives no certainty."""
@@ -247,7 +269,7 @@ class _Functions:
                 if self._left < 0:
                     self._uses[name] = []
                     continue
-                names = {called(node) for node in body.node_def}
+                names = {name for node in body.node_def for name in _targets(node)}
                 pending.extend(sorted(names & self._bodies.keys() - self._uses.keys() - entered))
 
     def _of(self, function: schema.FunctionDef) -> list[_Use]:
@@ -284,7 +306,12 @@ class _Functions:
 
     def _inner(self, node: schema.NodeDef, index: int) -> _Use:
         use = _use(node, index, is_handle=True)
-        if use is not None:
-            return use
-        uses = self._uses.get(called(node), ())
-        return uses[index] if index < len(uses) else _Use.OTHER
+        return self._seen(node, index) if use is None else use
+
+
+def _targets(node: schema.NodeDef) -> tuple[str, ...]:
+    """Return the functions of which a node runs one: the one that it calls, or a branch."""
+    if node.op not in _BRANCHES:
+        return (called(node),)
+    attrs = (node.attr[key] for key in ("then_branch", "else_branch") if key in node.attr)
+    return tuple(str(attr.func.name) for attr in attrs)

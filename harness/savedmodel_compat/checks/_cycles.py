@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from savedmodel_compat.model.graph import node_of
@@ -15,7 +15,7 @@ _MERGES = frozenset(("Merge", "RefMerge"))
 
 
 def cycle(
-    nodes: Sequence[NodeDef], positions: Mapping[str, int], late: Iterable[int]
+    nodes: Sequence[NodeDef], positions: Mapping[str, int], late: Sequence[int]
 ) -> list[str] | None:
     """Return the names of nodes of which each has the next one as an input, and the last the first.
 
@@ -25,14 +25,15 @@ def cycle(
     Args:
         nodes: of the graph or the body; inputs that are not among them are no matter.
         positions: of the nodes, by name.
-        late: positions of all nodes with an input that is not before them; a circle has one.
+        late: positions of all nodes with an input that is not before them, lowest first. The first
+            node of a circle is one of them, so none is before the first of them all.
     """
     path: dict[int, Iterator[int]] = {}
     done: set[int] = set()
     for start in late:
         if start in done:
             continue
-        path[start] = _sources(nodes, positions, start)
+        path[start] = _sources(nodes, positions, start, late[0])
         while path:
             index = next(reversed(path))
             source = next(path[index], None)
@@ -43,15 +44,16 @@ def cycle(
                 around = list(path)
                 return [nodes[one].name for one in around[around.index(source) :]]
             elif source not in done:
-                path[source] = _sources(nodes, positions, source)
+                path[source] = _sources(nodes, positions, source, late[0])
     return None
 
 
 def _sources(
-    nodes: Sequence[NodeDef], positions: Mapping[str, int], index: int
+    nodes: Sequence[NodeDef], positions: Mapping[str, int], index: int, first: int
 ) -> Iterator[int]:
     node = nodes[index]
-    found = [positions[name] for name in map(node_of, node.input) if name in positions]
+    found = [positions.get(name, -1) for name in map(node_of, node.input)]
+    found = [source for source in found if source >= first]
     if node.op in _MERGES:
         found = [source for source in found if nodes[source].op not in _NEXT]
     return iter(found)

@@ -61,6 +61,7 @@ class Functions:
     changes: Callable[[str], bool]
     _bodies: Mapping[str, schema.FunctionDef] = field(init=False)
     _known: dict[str, Flow | None] = field(default_factory=dict)
+    _slots: dict[str, dict[str, int]] = field(default_factory=dict)
     _left: int = _MOST
 
     def __post_init__(self) -> None:
@@ -105,8 +106,10 @@ class Functions:
         slot, _, digits = rest.partition(":")
         if node.op in _CALLS:
             return int(digits) if digits.isdecimal() and len(digits) <= _DIGITS else 0
-        names = [output.name for output in self._bodies[node.op].signature.output_arg]
-        return names.index(slot) if slot in names else 0
+        if node.op not in self._slots:
+            outputs = self._bodies[node.op].signature.output_arg
+            self._slots[node.op] = {output.name: index for index, output in enumerate(outputs)}
+        return self._slots[node.op].get(slot, 0)
 
 
 def called(node: schema.NodeDef) -> str:
@@ -132,6 +135,7 @@ class _Body:
         self._bit = {argument.name: 1 << index for index, argument in enumerate(arguments)}
         self._plain = not any(arg.number_attr or arg.type_list_attr for arg in arguments)
         self._made: dict[int, _Made | list[_Made]] = {}
+        self._waited: dict[int, _Made] = {}
 
     def flow(self) -> Flow | None:
         """Return what is known of it; None if there is a cycle or a list of arguments."""
@@ -206,8 +210,11 @@ class _Body:
         if not isinstance(made, list):
             return made
         if name.startswith("^"):
-            given = [self._of(source) for source in node.input if not source.startswith("^")]
-            return _joined([*made, *given, (0, True)]) if self._leaves(node) else _joined(made)
+            if place not in self._waited:
+                given = [self._of(source) for source in node.input if not source.startswith("^")]
+                left = [*given, (0, True)] if self._leaves(node) else []
+                self._waited[place] = _joined([*made, *left])
+            return self._waited[place]
         port = self._functions.port(node, rest)
         return made[port] if port < len(made) else (0, True)
 

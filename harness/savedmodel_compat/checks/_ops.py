@@ -198,7 +198,7 @@ class Op:
             value = _outputs.attr(argument.type_list_attr, definition, node)
             if value is None or not value.HasField("list"):
                 return None
-            return [base(number) for number in value.list.type]
+            return list(map(base, value.list.type))
         number = argument.type
         if argument.type_attr:
             name = argument.type_attr

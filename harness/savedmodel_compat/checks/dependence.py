@@ -20,6 +20,8 @@ _SIGNATURES = 512
 # Loops of a v1 graph need a pass for each level of nesting, and two.
 _PASSES = 10
 _PORT_DIGITS = 9
+# A call with more results times inputs counts as a whole.
+_LARGE = 500_000
 _VARIABLES = frozenset(("VarHandleOp", "VariableV2", "Variable"))
 # They give what was stored before, and nothing new at every run.
 _STORES = frozenset(
@@ -124,9 +126,12 @@ class _Ports:
         position = self._position.get(name.lstrip("^"))
         if position is None or tensor.startswith("^") or not self._has_functions:
             return position
-        flow = self._functions.flow(self._nodes[position])
+        node = self._nodes[position]
+        flow = self._functions.flow(node)
         port = int(digits) if digits.isdecimal() and len(digits) <= _PORT_DIGITS else 0
         if flow is None or port >= len(flow.results):
+            return position
+        if len(flow.results) * len(node.input) > _LARGE:
             return position
         number = len(self._nodes) + len(self._outputs)
         number = self._numbers.setdefault((position, port), number)

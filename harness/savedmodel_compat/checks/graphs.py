@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
@@ -78,6 +78,7 @@ class _Scope:
     Args:
         place: in words.
         nodes: in the order of the file.
+        names: of the nodes.
         positions: of the nodes, by name.
         arguments: those of the function; None for the graph.
         tensors: the types of arguments and outputs, by what inputs call them.
@@ -85,6 +86,7 @@ class _Scope:
 
     place: str
     nodes: Sequence[NodeDef]
+    names: Sequence[str]
     positions: Mapping[str, int]
     arguments: Collection[str] | None = None
     tensors: dict[str, int] = field(default_factory=dict)
@@ -166,20 +168,20 @@ class _Pass:
         return node.op in self.functions or bool(functions_named(node))
 
     def _graph(self, graph: GraphDef) -> None:
-        self._look(_Scope(self.place, graph.node, _positions(graph.node)))
+        self._look(_scope(self.place, graph.node))
 
     def _body(self, body: FunctionDef) -> None:
         place = f"{self.place}: function {clipped(body.signature.name)}"
-        given = body.signature.input_arg
+        given = list(body.signature.input_arg)
         names = [argument.name for argument in given]
         arguments = frozenset(names)
         if "" in arguments or len(arguments) < len(names):
             self._misnamed(place, "argument", names)
-        scope = _Scope(place, body.node_def, _positions(body.node_def), arguments)
+        scope = _scope(place, body.node_def, arguments)
         for argument in given:
-            if _outputs.is_single(argument):
-                known_type = UNKNOWN if argument.type_attr else base(argument.type)
-                scope.tensors[argument.name] = known_type
+            number = argument.type
+            if number and not argument.number_attr:
+                scope.tensors[argument.name] = base(number)
         self._look(scope)
         self._results(scope, body)
 
@@ -189,7 +191,7 @@ class _Pass:
         Nearly all inputs are what a node before gave, of the right type; the others are looked at
         when all are known.
         """
-        names = [node.name for node in scope.nodes]
+        names = scope.names
         if "" in scope.positions or len(scope.positions) < len(names):
             self._misnamed(scope.place, "node", names)
         for name in _spelling.malformed_names(names):
@@ -450,8 +452,14 @@ def _count(uses: dict[_Key, _Uses], key: _Key, scope: _Scope, node: NodeDef) -> 
     uses[key].times += 1
 
 
-def _positions(nodes: Sequence[NodeDef]) -> dict[str, int]:
-    return {node.name: index for index, node in enumerate(nodes)}
+def _scope(
+    place: str, nodes: Iterable[NodeDef], arguments: Collection[str] | None = None
+) -> _Scope:
+    # Held, since a message makes its objects anew whenever it is gone through.
+    held = list(nodes)
+    names = [node.name for node in held]
+    positions = {name: index for index, name in enumerate(names)}
+    return _Scope(place, held, names, positions, arguments)
 
 
 def _is_number(text: str) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from google.protobuf.message import DecodeError
 
+from savedmodel_compat.checks._pointers import pointers
 from savedmodel_compat.checks.findings import found
 from savedmodel_compat.errors import DamagedModelError, SavedModelCompatError
 from savedmodel_compat.model import files, fingerprint, parse, payloads, schema
@@ -55,6 +56,7 @@ def _is_readable(subject: Subject, name: str) -> bool:
     return (
         entry is not None
         and entry.kind is Kind.FILE
+        and entry.name not in pointers(subject)
         and os.access(f"{subject.root}/{name}", os.R_OK)
     )
 

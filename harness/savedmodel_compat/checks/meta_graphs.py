@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from packaging.version import InvalidVersion, Version
 
-from savedmodel_compat.checks import object_graphs
+from savedmodel_compat.checks import _collections, object_graphs
 from savedmodel_compat.checks._many import clipped, limited
 from savedmodel_compat.checks.findings import Finding, found
 from savedmodel_compat.model.graph import node_of
@@ -140,16 +140,15 @@ def _init_collection(proto: MetaGraphDef) -> str | None:
     return next((key for key in _INIT_COLLECTIONS if key in proto.collection_def), None)
 
 
-def _collections(place: _Place) -> Iterator[Finding]:
+def _collected(place: _Place) -> Iterator[Finding]:
     """Yield M16, but for what M3 looks at; the names may be those of nodes or of tensors."""
     proto = place.meta_graph.proto
     for key in sorted(proto.collection_def):
         if key == _init_collection(proto):
             continue
-        for name in proto.collection_def[key].node_list.value:
-            if node_of(name) not in place.nodes:
-                message = f"'{clipped(name)}' is not in the graph"
-                yield place.found("M16", f"collection '{clipped(key)}'", message)
+        collection, lifted = proto.collection_def[key], not proto.HasField("object_graph_def")
+        for message in _collections.problems(key, collection, place.nodes, lifted=lifted):
+            yield place.found("M16", f"collection '{clipped(key)}'", message)
 
 
 def _saver(place: _Place) -> Iterator[Finding]:
@@ -215,5 +214,5 @@ _LOOKS = {
     "M6": _versions,
     "M13": _producer,
     "M14": _objects,
-    "M16": _collections,
+    "M16": _collected,
 }

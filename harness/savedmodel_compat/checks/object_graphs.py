@@ -47,28 +47,33 @@ def _functions(graph: SavedObjectGraph, library: Collection[str]) -> Iterator[Pr
 
 def _references(node: SavedObject, count: int) -> Iterator[str]:
     """Yield the numbers of objects that are not there."""
-    for what, number in _named_by(node):
-        if not 0 <= number < count:
+    for what, number, least in _named_by(node, count):
+        if not least <= number < count:
             yield f"{what} is object {number}; there are {count}"
 
 
-def _named_by(node: SavedObject) -> Iterator[tuple[str, int]]:
-    """Yield the numbers of the objects that an object names, and what they are to it."""
+def _named_by(node: SavedObject, count: int) -> Iterator[tuple[str, int, int]]:
+    """Yield the numbers of the objects that an object names, what they are to it, and the least that may be.
+
+    ``python/saved_model/load.py`` looks some of them up in a list, where -1 is the last, and others
+    among the numbers that there are.
+    """
     for child in node.children:
-        yield f"its child '{clipped(child.local_name)}'", child.node_id
+        yield f"its child '{clipped(child.local_name)}'", child.node_id, -count
     for slot in node.slot_variables:
         yield (
             f"the variable of its slot '{clipped(slot.slot_name)}'",
             slot.original_variable_node_id,
+            0,
         )
-        yield f"its slot '{clipped(slot.slot_name)}'", slot.slot_variable_node_id
+        yield f"its slot '{clipped(slot.slot_name)}'", slot.slot_variable_node_id, 0
     for name in sorted(node.saveable_objects):
         saveable = node.saveable_objects[name]
-        yield f"what saves its '{clipped(name)}'", saveable.save_function
-        yield f"what restores its '{clipped(name)}'", saveable.restore_function
+        yield f"what saves its '{clipped(name)}'", saveable.save_function, -count
+        yield f"what restores its '{clipped(name)}'", saveable.restore_function, -count
     # An old TensorBoard does not know the field, which TensorFlow has since 2.6.
     for dependency in getattr(node, "dependencies", ()):
-        yield "what it depends on", dependency.node_id
+        yield "what it depends on", dependency.node_id, 0
 
 
 def _content(
@@ -85,7 +90,7 @@ def _content(
     for name in names:
         if name not in graph.concrete_functions:
             yield f"its function '{clipped(name)}' is none of the concrete functions"
-    if kind == "asset" and not 0 <= node.asset.asset_file_def_index < assets:
+    if kind == "asset" and not -assets <= node.asset.asset_file_def_index < assets:
         yield f"it is asset {node.asset.asset_file_def_index}; there are {assets}"
     if kind == "constant" and node.constant.operation not in nodes:
         yield f"its constant '{clipped(node.constant.operation)}' is not in the graph"

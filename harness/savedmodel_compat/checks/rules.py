@@ -184,7 +184,7 @@ RULES = (
     _error(
         "L22",
         "No file is a Git LFS pointer.",
-        f"{NOBODY}; whoever reads the file finds it damaged",
+        "TF core/util/tensor_bundle/tensor_bundle.cc and whatever else reads the file find it damaged",
         "fetch it: git lfs pull",
     ),
     _warning(
@@ -376,7 +376,7 @@ RULES = (
     _warning(
         "S11",
         "An output is of the dtype, and of a shape, that the signature says, by which clients decode it.",
-        f"{NOBODY}: every loader gives what the graph has",
+        f"{NOBODY}; TF core/common_runtime/direct_session.cc gives what the graph has",
         "export again with the signature made from the graph's own tensors",
     ),
     _warning(

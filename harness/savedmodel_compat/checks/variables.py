@@ -63,11 +63,13 @@ class _Files:
         index: the entry of the index; None if there is none.
         readable: whether the index is a file of the model.
         shards: by number and by the number of files in their set.
+        is_closed: whether something of it could not be looked at, of which other rules speak.
     """
 
     index: Entry | None
     readable: bool
     shards: Mapping[tuple[int, int], _Shard]
+    is_closed: bool
 
     def set_of(self, count: int) -> dict[int, _Shard]:
         """Return the data files of one set, by number."""
@@ -120,8 +122,8 @@ def _unassigned(subject: Subject) -> Iterator[Finding]:
         for one in _assigned.unassigned(meta_graph):
             where = f"{_restored.label_of(meta_graph)}: signature '{clipped(one.signature.key)}'"
             instead = (
-                f", but for instance '{clipped(one.assigned)}', which it does not read"
-                if one.assigned is not None
+                f"; the restore op assigns, for instance, '{clipped(one.restored)}', which none reads"
+                if one.restored is not None
                 else ""
             )
             message = (
@@ -151,6 +153,10 @@ def _files(tree: Tree, unfetched: Collection[str] = ()) -> _Files:
         index=index,
         readable=file is not None and file.kind is Kind.FILE,
         shards=MappingProxyType(shards),
+        is_closed=tree.beyond is not None
+        or any(
+            name == "." or f"{name}/".startswith(f"{folder or FOLDER}/") for name in tree.unreadable
+        ),
     )
 
 
@@ -172,6 +178,8 @@ def _damaged(subject: Subject) -> Finding:
 
 
 def _without_index(files: _Files, restores: list[_restored.Labelled]) -> Iterator[Finding]:
+    if files.is_closed:
+        return
     if files.index is not None:
         # A link out of the model, or to nothing, has a rule of its own.
         if files.index.kind is not Kind.LINK:
@@ -206,7 +214,8 @@ def _missing_shards(checkpoint: Checkpoint, files: _Files) -> Iterator[Finding]:
             yield found("L3", shard.name, message, file=shard.name)
     inside: dict[int, list[TensorEntry]] = defaultdict(list)
     for entry in checkpoint.stored:
-        if 0 <= entry.shard < checkpoint.num_shards and entry.shard not in present:
+        is_one = 0 <= entry.shard < checkpoint.num_shards and not files.is_closed
+        if is_one and entry.shard not in present:
             inside[entry.shard].append(entry)
     others = sorted({of for _, of in files.shards if of != checkpoint.num_shards})
     beside = (

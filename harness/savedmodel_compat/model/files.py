@@ -175,14 +175,15 @@ def _digest_line(file: FileDigest) -> bytes:
 
 
 def _file_digest(root: Path, tree: Tree, entry: Entry) -> FileDigest:
-    if _file_of(tree, entry) is None:
+    file = _file_of(tree, entry)
+    if file is None:
         target = entry.target or ""
         size = len(os.fsencode(target))
         return FileDigest(name=entry.name, size=size, sha256=None, target=target)
     content = hashlib.sha256()
     size = 0
-    with open_regular(root / entry.name) as file:
-        while block := file.read(_BLOCK):
+    with open_regular(root / file.name) as opened:
+        while block := opened.read(_BLOCK):
             content.update(block)
             size += len(block)
     return FileDigest(name=entry.name, size=size, sha256=content.hexdigest())

@@ -35,6 +35,7 @@ _LITERAL = re.compile(r"true|false|t|f|inf(inity)?f?|nanf?", re.IGNORECASE)
 _QUOTED = 200
 _NO_FIELD = "has no field named"
 _NO_VALUE = re.compile(r'Enum type "([\w.]+)" has no value named (\w+)')
+_NO_GRAPH = "it holds no MetaGraph"
 _AGAIN = "export or copy the model again"
 
 
@@ -137,7 +138,7 @@ def parse_text(data: bytes, file: Path) -> tuple[schema.SavedModel, tuple[str, .
 
 def _check_meta_graphs(model: schema.SavedModel, data: bytes, file: Path) -> None:
     if not model.meta_graphs:
-        raise _damaged(file, data, "it parses, but holds no MetaGraph")
+        raise _damaged(file, data, _NO_GRAPH)
     if len(model.meta_graphs) > _META_GRAPHS_LIMIT:
         raise DamagedModelError(
             f"{file} holds {len(model.meta_graphs)} MetaGraphs; more than {_META_GRAPHS_LIMIT} are"
@@ -250,8 +251,9 @@ def _damaged(file: Path, data: bytes, why: str) -> DamagedModelError:
     if found is None and file.suffix == ".pb":
         found = damage.cut_short(data)
     words = f"it is {found}" if found else why
+    verb = "is no SavedModel" if words == _NO_GRAPH else "does not parse as a SavedModel"
     return DamagedModelError(
-        f"{file} ({len(data)} bytes) does not parse as a SavedModel: {words}",
+        f"{file} ({len(data)} bytes) {verb}: {words}",
         hint=_AGAIN,
         misnamed=misnamed,
     )

@@ -129,6 +129,9 @@ class Tree:
 
     def resolve(self, name: str) -> str | None:
         """Return the name of what a path stands for, empty for the root; else as `find`."""
+        entry = self.entries.get(name)
+        if entry is not None and entry.kind is not Kind.LINK:
+            return name
         base = _parts(self.roots[0])
         found = self._follow(_Path(link=None, here=list(base), pending=name.split("/")[::-1]), base)
         if found is None or len(found[0]) < len(base):
