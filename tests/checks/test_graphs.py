@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 from tests.checks.breaking import GOOD, MODELS, edit, findings, rules
 
+from savedmodel_compat.cache import Cache, default_root
 from savedmodel_compat.checks import graphs, meta_graphs
+from savedmodel_compat.checks._ops import CHANGED
 from savedmodel_compat.checks.findings import Finding
 from savedmodel_compat.checks.subject import Subject
 from savedmodel_compat.errors import SavedModelCompatError
 from savedmodel_compat.model import read, schema, tree
+from savedmodel_compat.registry import known, make
+from savedmodel_compat.runtimes import pins, wheel
 from savedmodel_compat.tensors import dtype_from_name
 
 Change = Callable[[schema.SavedModel], object]
 
 LINE = "__inference__line_94"
+FLOAT, INT32, INT64 = (dtype_from_name(name).number for name in ("float32", "int32", "int64"))
 
 
 def graph_of(model: schema.SavedModel) -> schema.GraphDef:
@@ -45,6 +51,29 @@ def inner(model: schema.SavedModel, name: str, function: str = LINE) -> schema.N
 def value(model: schema.SavedModel) -> schema.TensorProto:
     """The value of a float Const of the v1 model; it has three elements in its content."""
     return node(model, "b/Initializer/initial_value").attr["value"].tensor
+
+
+def add(
+    model: schema.SavedModel,
+    name: str,
+    op: str,
+    inputs: Sequence[str] = (),
+    **types: int | list[int],
+) -> schema.NodeDef:
+    """Add a node to the graph, with attrs that are types or lists of types."""
+    added = graph_of(model).node.add(name=name, op=op, input=inputs)
+    given(added, **types)
+    return added
+
+
+def given(node: schema.NodeDef, **types: int | list[int]) -> None:
+    """Give a node attrs that are types or lists of types."""
+    for key, number in types.items():
+        if isinstance(number, int):
+            node.attr[key].type = number
+        else:
+            node.attr[key].list.SetInParent()
+            node.attr[key].list.type.extend(number)
 
 
 def looked_at(model: schema.SavedModel, folder: Path) -> list[Finding]:
@@ -79,7 +108,7 @@ def test_a_good_model_has_no_finding(name: str) -> None:
 def test_a_graph_that_does_not_parse_is_not_looked_at(builder: Path) -> None:
     """Without a graph there is nothing to say of nodes."""
     (builder / "saved_model.pb").write_bytes(b"\xff")
-    assert not {"M2", "M5", "M10", "M11", "M15", "M17"} & set(rules(builder))
+    assert not {"M2", "M5", "M10", "M11", "M15", "M17", "M18", "M19"} & set(rules(builder))
 
 
 def lose_value(model: schema.SavedModel) -> None:
@@ -94,6 +123,11 @@ def lose_dtype(model: schema.SavedModel) -> None:
     del node(model, "b/Initializer/initial_value").attr["dtype"]
 
 
+def read_it(model: schema.SavedModel) -> None:
+    """Let the init op read the Const, which only the initializer of a variable does."""
+    node(model, "init_all_tables").input.append("^b/Initializer/initial_value")
+
+
 def list_four(model: schema.SavedModel) -> None:
     """List one value more than the shape has."""
     value(model).ClearField("tensor_content")
@@ -104,7 +138,8 @@ def list_complex(model: schema.SavedModel) -> None:
     """List a pair of numbers more than the shape has."""
     value(model).ClearField("tensor_content")
     value(model).dtype = dtype_from_name("complex64").number
-    node(model, "b/Initializer/initial_value").attr["dtype"].type = value(model).dtype
+    for name in ("b/Initializer/initial_value", "b/Assign"):
+        node(model, name).attr["dtype"].type = value(model).dtype
     value(model).scomplex_val.extend([1] * 8)
 
 
@@ -114,8 +149,12 @@ def list_complex(model: schema.SavedModel) -> None:
         (lose_value, "has no value"),
         (lose_dtype, "has no dtype"),
         (
-            lambda m: setattr(node(m, "b/Initializer/initial_value").attr["dtype"], "type", 3),
-            "is declared as int32, but its value is float32",
+            lambda m: setattr(value(m), "dtype", INT32),
+            "is declared as float32, but its value is int32",
+        ),
+        (
+            lambda m: setattr(value(m), "dtype", 0),
+            "is declared as float32, but its value is invalid",
         ),
         (
             lambda m: setattr(node(m, "b/Initializer/initial_value").attr["value"], "i", 3),
@@ -131,6 +170,7 @@ def list_complex(model: schema.SavedModel) -> None:
 def test_m2_a_broken_constant(builder: Path, change: Change, words: str) -> None:
     """A Const without its value, or with another one than it declares, is found with its node."""
     edit(builder, change)
+    edit(builder, read_it)
     finding = one(builder, "M2")
     assert words in finding.message
     assert finding.where == "MetaGraph [serve]: node b/Initializer/initial_value"
@@ -155,6 +195,33 @@ def test_m17_more_values_than_elements(builder: Path, change: Change, words: str
     finding = one(builder, "M17")
     assert words in finding.message
     assert finding.where == "MetaGraph [serve]: node b/Initializer/initial_value"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda m: setattr(value(m), "dtype", INT32), "its value is int32; no loader"),
+        (lambda m: setattr(value(m).tensor_shape.dim[0], "size", 4), "but has 12; no loader"),
+    ],
+)
+def test_m17_what_nothing_reads(builder: Path, change: Change, words: str) -> None:
+    """A broken Const that neither a loader nor a signature comes to is no error: all load and answer."""
+    edit(builder, change)
+    assert words in one(builder, "M17").message
+
+
+def test_m2_a_constant_of_the_object_graph(module: Path) -> None:
+    """tf.saved_model.load reads a Const that only the object graph names."""
+
+    def change(model: schema.SavedModel) -> None:
+        tensor = add(model, "lone", "Const", dtype=FLOAT).attr["value"].tensor
+        tensor.dtype = FLOAT
+        tensor.tensor_shape.SetInParent()
+        tensor.tensor_content = b"abc"
+        model.meta_graphs[0].object_graph_def.nodes.add().constant.operation = "lone"
+
+    edit(module, change)
+    assert one(module, "M2").where == "MetaGraph [serve]: node lone"
 
 
 def test_m2_in_a_function(module: Path) -> None:
@@ -287,7 +354,8 @@ def lose_branch(model: schema.SavedModel) -> None:
 
 def name_in_list(model: schema.SavedModel) -> None:
     """Name a function in a list."""
-    added = graph_of(model).node.add(name="case", op="Case", input=["Const"])
+    add(model, "index", "Cast", ["Const"], SrcT=INT64, DstT=INT32)
+    added = add(model, "case", "Case", ["index"], Tin=[], Tout=[])
     added.attr["branches"].list.func.add(name="nowhere")
 
 
@@ -302,12 +370,14 @@ def name_in_a_function_that_nobody_calls(model: schema.SavedModel) -> None:
     added = graph_of(model).library.function.add()
     added.signature.name = "lonely"
     added.node_def.add(name="x", op="NoOp")
-    added.node_def.add(name="y", op="PartitionedCall").attr["f"].func.name = "nowhere"
+    call = added.node_def.add(name="y", op="PartitionedCall")
+    call.attr["f"].func.name = "nowhere"
+    given(call, Tin=[], Tout=[])
 
 
 def of_a_primitive(model: schema.SavedModel) -> None:
     """Take the gradient of something that is neither a function nor an op."""
-    added = graph_of(model).node.add(name="g", op="SymbolicGradient", input=["Const"])
+    added = add(model, "g", "SymbolicGradient", ["Const"], Tin=[INT64], Tout=[INT64])
     added.attr["f"].func.name = "nowhere"
 
 
@@ -331,7 +401,6 @@ def of_a_primitive(model: schema.SavedModel) -> None:
             lambda m: graph_of(m).library.function.add().CopyFrom(body(m)),
             f"the library has 2 functions '{LINE}'",
         ),
-        (lambda m: graph_of(m).library.function.add(), "1 functions of the library have no name"),
     ],
 )
 def test_m10_a_missing_function(module: Path, change: Change, words: str) -> None:
@@ -342,7 +411,7 @@ def test_m10_a_missing_function(module: Path, change: Change, words: str) -> Non
 
 def primitive(model: schema.SavedModel) -> None:
     """Take the gradient of an op."""
-    added = graph_of(model).node.add(name="g", op="SymbolicGradient", input=["Const"])
+    added = add(model, "g", "SymbolicGradient", ["Const"], Tin=[INT64], Tout=[INT64])
     added.attr["f"].func.name = "Mul"
 
 
@@ -352,11 +421,50 @@ def call_by_op(model: schema.SavedModel) -> None:
     graph_of(model).node.add(name="call", op=LINE, input=inputs)
 
 
-@pytest.mark.parametrize("change", [primitive, call_by_op])
+def unnamed(model: schema.SavedModel) -> None:
+    """Have two functions without a name and without content."""
+    graph_of(model).library.function.extend([schema.FunctionDef(), schema.FunctionDef()])
+
+
+@pytest.mark.parametrize("change", [primitive, call_by_op, unnamed])
 def test_m10_what_may_be(module: Path, change: Change) -> None:
-    """An op's gradient and a call by the op are no breach."""
+    """An op's gradient, a call by the op, and functions without a name are no breach."""
     edit(module, change)
     assert findings(module) == []
+
+
+def twins(model: schema.SavedModel) -> tuple[schema.FunctionDef, schema.FunctionDef]:
+    """Add one function twice, which calls nothing."""
+    library = graph_of(model).library.function
+    for added in (library.add(), library.add()):
+        added.signature.name = "twin"
+        added.node_def.add(name="x", op="NoOp")
+    return library[-1], library[-2]
+
+
+@pytest.mark.parametrize(
+    ("change", "errors"),
+    [
+        (twins, 0),
+        (lambda m: twins(m)[0].node_def.add(name="y", op="NoOp"), 1),
+        (lambda m: [twin.node_def.add(name="y", op="twin") for twin in twins(m)], 1),
+    ],
+)
+def test_m10_twins_in_a_graph_of_v1(builder: Path, change: Change, errors: int) -> None:
+    """A function twice is one to all loaders where there is no object graph and it calls nothing."""
+    edit(builder, change)
+    assert [finding.rule for finding in findings(builder)] == ["M10"] * errors
+
+
+def add_in(model: schema.SavedModel, name: str, op: str, source: str) -> schema.NodeDef:
+    """Add a node to a function."""
+    return body(model).node_def.add(name=name, op=op, input=[source])
+
+
+def circle(model: schema.SavedModel) -> None:
+    """Let y wait for a node behind it, which waits for y."""
+    node(model, "Mul").input.append("^late")
+    graph_of(model).node.add(name="late", op="NoOp", input=["^y"])
 
 
 @pytest.mark.parametrize(
@@ -376,6 +484,33 @@ def test_m10_what_may_be(module: Path, change: Change) -> None:
             "2 nodes have the name 'init'",
         ),
         (lambda m: graph_of(m).node.add(op="NoOp"), "", "1 nodes without a name"),
+        (lambda m: graph_of(m).node.add(name="a b", op="NoOp"), "", "'a b' cannot be the name"),
+        (lambda m: graph_of(m).node.add(name="_a", op="NoOp"), "", "'_a' cannot be the name"),
+        (lambda m: graph_of(m).node.add(name="a\nb", op="NoOp"), "", "'a\nb' cannot be the name"),
+        (lambda m: node(m, "y").input.pop(), "node y", "it has 1 data inputs; Add takes 2"),
+        (lambda m: node(m, "y").input.append("b"), "node y", "it has 3 data inputs; Add takes 2"),
+        (
+            lambda m: add(m, "n", "IdentityN", ["x"], T=[FLOAT, FLOAT]),
+            "node n",
+            "it has 1 data inputs; IdentityN takes 2",
+        ),
+        (
+            lambda m: setattr(add(m, "n", "AddN", ["x"], T=FLOAT).attr["N"], "i", 10**15),
+            "node n",
+            "it has 1 data inputs; AddN takes 1000000000000000",
+        ),
+        (
+            lambda m: add(m, "n", "Identity", ["x"], T=INT32),
+            "node n",
+            "its input 'x' is float32; Identity takes int32 there",
+        ),
+        (
+            lambda m: add(m, "n", "IdentityN", ["x", "index:0"], T=[FLOAT, INT32]),
+            "node n",
+            "its input 'index:0' is int64; IdentityN takes int32 there",
+        ),
+        (lambda m: node(m, "y").input.append("^y"), "", "1 nodes wait for each other"),
+        (circle, "", "3 nodes wait for each other in a circle: Mul, late, y"),
     ],
 )
 def test_m11_in_the_graph(builder: Path, change: Change, where: str, words: str) -> None:
@@ -413,6 +548,17 @@ def test_m11_in_the_graph(builder: Path, change: Change, where: str, words: str)
         ),
         (lambda m: body(m).node_def.add(name="NoOp", op="NoOp"), "2 nodes have the name 'NoOp'"),
         (lambda m: body(m).node_def.add(op="NoOp"), "1 nodes without a name"),
+        (lambda m: body(m).node_def.add(name="é", op="NoOp"), "'é' cannot be the name"),
+        (lambda m: inner(m, "mul").input.pop(), "node mul | it has 1 data inputs; Mul takes 2"),
+        (lambda m: inner(m, "mul").input.append("^add"), "2 nodes wait for each other"),
+        (
+            lambda m: given(add_in(m, "n", "Identity", "add:z:0"), T=INT32),
+            "node n | its input 'add:z:0' is float32; Identity takes int32",
+        ),
+        (
+            lambda m: given(add_in(m, "n", "Identity", "x"), T=INT32),
+            "node n | its input 'x' is float32; Identity takes int32",
+        ),
     ],
 )
 def test_m11_in_a_function(module: Path, change: Change, words: str) -> None:
@@ -437,8 +583,221 @@ def test_m11_what_may_be(module: Path, change: Change) -> None:
     assert findings(module) == []
 
 
+def loop(model: schema.SavedModel) -> None:
+    """Add a loop of TensorFlow 1 that never ends, its parts not in the order of their names."""
+    enter = add(model, "enter", "Enter", ["x"], T=FLOAT)
+    enter.attr["frame_name"].s = b"loop"
+    merge = add(model, "merge", "Merge", ["enter", "next"], T=FLOAT)
+    merge.attr["N"].i = 2
+    add(model, "next", "NextIteration", ["merge"], T=FLOAT)
+
+
+def of_a_reference(model: schema.SavedModel) -> None:
+    """Take the value of a reference, as all ops of old do."""
+    add(model, "n", "Identity", ["a"], T=FLOAT)
+
+
+def of_older_form(model: schema.SavedModel) -> None:
+    """Use an op as its producer's own list has it, with an input less than today."""
+    of_changed_form(model)
+    own = model.meta_graphs[0].meta_info_def.stripped_op_list.op.add(name="TensorListStack")
+    own.input_arg.add(name="input_handle", type=dtype_from_name("variant").number)
+    own.attr.add(name="element_dtype", type="type")
+
+
+def of_changed_form(model: schema.SavedModel) -> None:
+    """Use an op that had an input less in an older release."""
+    add(model, "list", "Placeholder", dtype=dtype_from_name("variant").number)
+    add(model, "n", "TensorListStack", ["list"], element_dtype=FLOAT)
+
+
+def of_many_outputs(model: schema.SavedModel) -> None:
+    """Take one of more outputs than are told apart."""
+    add(model, "axis", "Cast", ["Const_1"], SrcT=INT64, DstT=INT32)
+    split = add(model, "split", "Split", ["axis", "x"], T=FLOAT)
+    split.attr["num_split"].i = 2**40
+    add(model, "n", "Identity", [f"split:{2**30 - 8 * 10**8}"], T=FLOAT)
+
+
+@pytest.mark.parametrize(
+    "change", [loop, of_a_reference, of_older_form, of_changed_form, of_many_outputs]
+)
+def test_m11_what_a_graph_may_be(builder: Path, change: Change) -> None:
+    """Loops of v1, references and the forms of older releases are no breach."""
+    edit(builder, change)
+    assert findings(builder) == []
+
+
+def test_m11_a_loop_in_a_loop(tmp_path: Path) -> None:
+    """A circle of very many nodes is found without going deep, and shown short."""
+    model = schema.SavedModel(saved_model_schema_version=1)
+    graph = model.meta_graphs.add().graph_def
+    for index in range(20_000):
+        graph.node.add(name=f"n{index}", op="NoOp", input=[f"^n{(index + 1) % 20_000}"])
+    [message] = [f.message for f in looked_at(model, tmp_path / "m") if f.rule == "M11"]
+    assert message.startswith("20000 nodes wait for each other in a circle: n0, n1, n2, n3, n4")
+
+
+def test_ops_of_changed_form_are_known(table: pins.PinTable) -> None:
+    """Ops that took another number of inputs once, or could do without an attr, are left to the producer's list."""
+    cache = Cache(root=default_root())
+    ready = [pin for pin in table.on("cpu") if cache.path(wheel.entry_of(pin)).is_dir()]
+    changed = set()
+    for pin in ready:
+        for op in make.ops_in(wheel.make_ready(pin, cache=cache).ops):
+            newest = known.op(op.name)
+            assert newest is not None
+            fewer = {attr.name for attr in newest.attr if not attr.HasField("default_value")}
+            fewer -= {attr.name for attr in op.attr if not attr.HasField("default_value")}
+            if fewer or taken(op) != taken(newest):
+                changed.add(op.name)
+    assert {name for name in changed if not name.startswith("_")} <= CHANGED
+
+
+def taken(op: schema.OpDef) -> list[tuple[str, str]]:
+    """What tells how many inputs an op takes."""
+    return [(argument.number_attr, argument.type_list_attr) for argument in op.input_arg]
+
+
+def hostile(model: schema.SavedModel) -> None:
+    """Have functions of very many arguments that are lists, and very many calls of them."""
+    library = graph_of(model).library.function
+    for kind in ("number_attr", "type_attr", "type_list_attr", ""):
+        signature = library.add().signature
+        signature.name = f"of_{kind}"
+        for index in range(3000):
+            for arguments in (signature.input_arg, signature.output_arg):
+                argument = arguments.add(name=f"a{index}", type=FLOAT)
+                if kind:
+                    setattr(argument, kind, "N" if kind == "number_attr" else f"T{index}")
+        for index in range(3000):
+            call = graph_of(model).node.add(name=f"{kind}{index}", op=signature.name)
+            call.input.append(f"{kind}{index - 1}:2999" if index else "x")
+            call.attr["N"].i = 10**9
+
+
+def test_hostile_definitions_take_no_time(tmp_path: Path) -> None:
+    """The work does not grow with nodes times arguments, as it would if all were written out."""
+    model = schema.SavedModel(saved_model_schema_version=1)
+    model.meta_graphs.add().graph_def.node.add(name="x", op="NoOp")
+    hostile(model)
+    before = time.process_time()
+    looked_at(model, tmp_path / "m")
+    assert time.process_time() - before < 5
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda m: node(m, "y").attr.pop("T"), "it has no attr 'T', which Add requires"),
+        (
+            lambda m: setattr(node(m, "x").attr["dtype"], "i", 3),
+            "its attr 'dtype' is of the kind int; Placeholder takes type",
+        ),
+        (
+            lambda m: setattr(node(m, "x").attr["dtype"], "type", 0),
+            "its attr 'dtype' is no type; Placeholder takes type",
+        ),
+        (
+            lambda m: node(m, "x").attr["dtype"].ClearField("type"),
+            "its attr 'dtype' is empty; Placeholder takes type",
+        ),
+        (
+            lambda m: setattr(node(m, "y").attr["T"], "placeholder", "T"),
+            "its attr 'T' is a placeholder, which only a function may have; Add takes type",
+        ),
+        (
+            lambda m: node(m, "save/RestoreV2").attr["dtypes"].list.i.append(1),
+            "its attr 'dtypes' is a list of int; RestoreV2 takes list(type)",
+        ),
+        (
+            lambda m: node(m, "y").attr["T"].list.type.append(1),
+            "its attr 'T' is of the kind list; Add takes type",
+        ),
+    ],
+)
+def test_m18_attrs(builder: Path, change: Change, words: str) -> None:
+    """An attr that is lost, or of another kind than its op's, is found with its node."""
+    edit(builder, change)
+    assert words in [f.message for f in findings(builder) if f.rule == "M18"]
+
+
+def test_m18_in_a_function(module: Path) -> None:
+    """A body is looked at like the graph."""
+    edit(module, lambda m: inner(m, "mul").attr.pop("T"))
+    finding = one(module, "M18")
+    assert finding.where == f"MetaGraph [serve]: function {LINE}, node mul"
+    assert finding.message == "it has no attr 'T', which Mul requires"
+
+
+def bind_type(model: schema.SavedModel) -> None:
+    """Leave the type of a node to the caller of its function."""
+    inner(model, "mul").attr["T"].placeholder = "T"
+
+
+def leave_list(model: schema.SavedModel) -> None:
+    """Have an attr for a list, and no list."""
+    add(model, "n", "NoOp")
+    graph_of(model).node.add(name="m", op="IdentityN").attr["T"].SetInParent()
+
+
+def of_older_attrs(model: schema.SavedModel) -> None:
+    """Leave out an attr that has a default in the producer's own list, and none today."""
+    inner(model, "mul").attr.pop("T")
+    own = model.meta_graphs[0].meta_info_def.stripped_op_list.op.add(name="Mul")
+    own.CopyFrom(known.op("Mul"))
+    own.attr[0].default_value.type = FLOAT
+
+
+@pytest.mark.parametrize("change", [bind_type, leave_list, of_older_attrs])
+def test_m18_what_may_be(module: Path, change: Change) -> None:
+    """Values that the caller binds, missing lists, and what the producer had a default for are no breach."""
+    edit(module, change)
+    assert [finding for finding in findings(module) if finding.rule == "M18"] == []
+
+
+BAD_DEVICES = (
+    "//junk!!",
+    "cpu:0",
+    "/CPU",
+    "/device:CPU",
+    "/task:x",
+    "/cpu:-1",
+    "/job:a-b",
+    "/cpu:0/",
+)
+
+
+@pytest.mark.parametrize("device", BAD_DEVICES)
+def test_m19_a_device_that_cannot_be_read(builder: Path, module: Path, device: str) -> None:
+    """A device that the C++ or the Python loaders cannot take apart is found, in a function as in the graph."""
+    edit(builder, lambda m: setattr(node(m, "y"), "device", device))
+    finding = one(builder, "M19")
+    assert finding.where == "MetaGraph [serve]: node y"
+    assert finding.message == f"its device '{device}' is none that can be read"
+    edit(module, lambda m: setattr(inner(m, "mul"), "device", device))
+    assert one(module, "M19").where == f"MetaGraph [serve]: function {LINE}, node mul"
+
+
+@pytest.mark.parametrize(
+    "device",
+    [
+        "/",
+        "/gpu:0",
+        "/device:CPU:*",
+        "/device:*:0",
+        "/job:*/task:3/cpu:0",
+        "/job:localhost/replica:0/task:0/device:XLA_GPU:0",
+    ],
+)
+def test_m19_what_may_be(builder: Path, device: str) -> None:
+    """A device may be of any job and kind; whether there is one is another matter."""
+    edit(builder, lambda m: setattr(node(m, "y"), "device", device))
+    assert findings(builder) == []
+
+
 def test_an_argument_twice(module: Path) -> None:
-    """Two arguments of one name are found; the call has one input too few, which is not looked at here."""
+    """Two arguments of one name are found; whether the attr of a call fits them is not looked at here."""
     edit(module, lambda m: body(m).signature.input_arg.add(name="x", type=1))
     assert "2 arguments have the name 'x'" in next(f.message for f in findings(module))
 

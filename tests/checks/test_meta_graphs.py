@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tensorboard.compat.proto import variable_pb2
 from tests.checks.breaking import edit, findings, rules
 
 from savedmodel_compat.checks.findings import Finding
@@ -154,6 +155,62 @@ def test_m16_a_collection_of_another_graph(builder: Path, key: str) -> None:
     finding = one(builder, "M16")
     assert finding.where == f"MetaGraph [serve]: collection '{key}'"
     assert finding.message == "'gone:0' is not in the graph"
+
+
+def variable(model: schema.SavedModel, **names: str) -> None:
+    """Give a variable of a collection other names."""
+    elements = collection(model, "variables").bytes_list.value
+    changed = variable_pb2.VariableDef.FromString(elements[0])
+    for kind, name in names.items():
+        setattr(changed, kind, name)
+    elements[0] = changed.SerializeToString()
+
+
+def junk(model: schema.SavedModel, key: str) -> None:
+    """Add bytes to a collection that are no message."""
+    collection(model, key).bytes_list.value.append(b"\xff\xff junk")
+
+
+@pytest.mark.parametrize(
+    ("change", "key", "words"),
+    [
+        (lambda m: junk(m, "variables"), "variables", "a VariableDef, does not parse"),
+        (lambda m: junk(m, "global_step"), "global_step", "a VariableDef, does not parse"),
+        (lambda m: junk(m, "while_context"), "while_context", "its element 0 does not parse"),
+        (
+            lambda m: collection(m, "local_variables").bytes_list.value.append(b""),
+            "local_variables",
+            "'', the variable_name of its element 0, is not in the graph",
+        ),
+        (
+            lambda m: variable(m, variable_name="gone:0"),
+            "variables",
+            "'gone:0', the variable_name of its element 0, is not in the graph",
+        ),
+        (
+            lambda m: variable(m, snapshot_name="gone:0"),
+            "variables",
+            "'gone:0', the snapshot_name of its element 0, is not in the graph",
+        ),
+        (
+            lambda m: collection(m, "local_variables").node_list.value.append("a"),
+            "local_variables",
+            "it names 'a', where v2 wants a VariableDef",
+        ),
+    ],
+)
+def test_m16_what_a_collection_holds(builder: Path, change: Change, key: str, words: str) -> None:
+    """What the Python loaders make of a collection must parse, and be of this graph."""
+    edit(builder, change)
+    finding = one(builder, "M16")
+    assert finding.where == f"MetaGraph [serve]: collection '{key}'"
+    assert words in finding.message
+
+
+def test_m16_what_may_be(builder: Path) -> None:
+    """Bytes in a collection that TensorFlow does not know are no breach."""
+    edit(builder, lambda m: junk(m, "of_my_own"))
+    assert findings(builder) == []
 
 
 def hidden(model: schema.SavedModel) -> None:
@@ -324,9 +381,19 @@ def saveable(model: schema.SavedModel) -> None:
             "its child 'c' is object 99; there are 22",
         ),
         (
-            lambda m: objects(m).nodes[0].children.add(local_name="c", node_id=-1),
+            lambda m: objects(m).nodes[0].children.add(local_name="c", node_id=-23),
             "object 0",
-            "its child 'c' is object -1; there are 22",
+            "its child 'c' is object -23; there are 22",
+        ),
+        (
+            lambda m: objects(m).concrete_functions[WRAPPER].bound_inputs.append(-1),
+            f"concrete function '{WRAPPER}'",
+            "it captures object -1; there are 22",
+        ),
+        (
+            lambda m: slot(m, original_variable_node_id=1, slot_variable_node_id=-1),
+            "object 0",
+            "its slot 'm' is object -1; there are 22",
         ),
         (
             lambda m: slot(m, original_variable_node_id=99, slot_variable_node_id=1),
@@ -388,6 +455,20 @@ def test_m14_without_a_root(module: Path) -> None:
     found = findings(module)
     assert {finding.rule for finding in found} == {"M14"}
     assert "it has no root object" in [finding.message for finding in found]
+
+
+def count_from_the_end(model: schema.SavedModel) -> None:
+    """Give numbers as Python counts from the end of a list."""
+    objects(model).nodes[0].children.add(local_name="c", node_id=-1)
+    objects(model).nodes[17].asset.asset_file_def_index = -1
+    for name in objects(model).nodes[3].saveable_objects:
+        objects(model).nodes[3].saveable_objects[name].restore_function -= 22
+
+
+def test_m14_what_may_be(module: Path) -> None:
+    """A child, an asset and what restores an object are looked up in lists, where -1 is the last one."""
+    edit(module, count_from_the_end)
+    assert findings(module) == []
 
 
 def test_m14_a_child_of_itself(module: Path) -> None:

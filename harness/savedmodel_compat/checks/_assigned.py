@@ -103,8 +103,7 @@ def unassigned(meta_graph: MetaGraph) -> Iterator[Unassigned]:
         left_to_see -= len(reached)
         if left_to_see < 0:
             return
-        own = graph.uses(reached)
-        names = tuple(sorted(graph.variables[key] for key in bare & own.keys()))
+        names = tuple(sorted(graph.variables[key] for key in bare & graph.keys(reached)))
         if names:
             yield Unassigned(signature=signature, names=names, restored=spare)
 
@@ -136,6 +135,11 @@ class _Graph:
         """Whether the node of a tensor, or a node, is there."""
         return node_of(name) in self._position
 
+    def keys(self, places: Iterable[int]) -> set[_Key]:
+        """Return the variables among some nodes."""
+        names = (self._nodes[place].name for place in places)
+        return {self._keys[name] for name in names if name in self._keys}
+
     def keys_of_functions(self) -> set[_Key]:
         """Return the variables that functions find by name, of which no more is known."""
         bodies = (function.node_def for function in self._library)
@@ -145,7 +149,7 @@ class _Graph:
     def reached(self, starts: Iterable[str], stops: Iterable[str] = ()) -> list[int]:
         """Return the positions of what running some nodes runs, if others are fed."""
         seen = set(stops)
-        pending = [name for start in starts if (name := node_of(start)) not in seen]
+        pending = [name for name in dict.fromkeys(map(node_of, starts)) if name not in seen]
         seen.update(pending)
         found = []
         while pending:
@@ -270,7 +274,9 @@ class _Functions:
                     self._uses[name] = []
                     continue
                 names = {name for node in body.node_def for name in _targets(node)}
-                pending.extend(sorted(names & self._bodies.keys() - self._uses.keys() - entered))
+                pending.extend(
+                    name for name in sorted(names) if name not in self._uses and name not in entered
+                )
 
     def _of(self, function: schema.FunctionDef) -> list[_Use]:
         """Return what a body does with its arguments; what runs is what its results need."""

@@ -94,8 +94,11 @@ class Functions:
                 if self._left < 0:
                     self._known[name] = None
                     continue
-                names = {called(node) for node in body} & self._bodies.keys()
-                pending.extend(sorted(names - self._known.keys() - entered))
+                names = {called(node) for node in body}
+                pending.extend(name for name in sorted(names) if self._is_new(name, entered))
+
+    def _is_new(self, name: str, entered: set[str]) -> bool:
+        return name in self._bodies and name not in self._known and name not in entered
 
     def seen(self, node: schema.NodeDef) -> Flow | None:
         """Return what a call does whose function was looked at before."""

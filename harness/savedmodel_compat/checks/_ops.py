@@ -19,14 +19,16 @@ UNKNOWN = 0
 _ANYTHING = -1
 _REFERENCE = 100
 _FUNCTION_TYPES = ("func", "list(func)")
-# Up to how many equal outputs of a node are told apart by name; more are looked up one by one.
+# Up to how many outputs of a node are told apart by name; others are looked up one by one.
 _MOST_OUTPUTS = 64
+# A model's own definitions of more arguments or attrs are left alone, but for arguments of fixed types.
+_MOST_ARGUMENTS = 100
 # The field of an AttrValue that holds an attr of each kind; lists are all in one.
 _FIELDS = {"string": "s", "int": "i", "float": "f", "bool": "b"}
 _KINDS = {field: kind for kind, field in _FIELDS.items()}
 # Ops whose number of inputs, or whose attrs without a default, differ between the pinned releases.
 # Of these only the producer's own list tells what a node must have.
-_CHANGED = frozenset(
+CHANGED = frozenset(
     (
         "BoostedTreesUpdateEnsembleV2",
         "CollectiveGatherV2",
@@ -122,13 +124,26 @@ class Op:
 
     def takes(self, node: NodeDef, inputs: int) -> bool:
         """Whether a node may have that many data inputs; True where no definition tells."""
-        counts = [_outputs.count(form.input_arg, form, node) for form in self.forms]
+        counts = self._counts(node)
         return not counts or None in counts or inputs in counts
 
     def wanted(self, node: NodeDef) -> int | None:
         """Return how many data inputs a node must have; None where no definition tells."""
-        counts = [_outputs.count(form.input_arg, form, node) for form in self.forms]
+        counts = self._counts(node)
         return counts[0] if counts else None
+
+    def _counts(self, node: NodeDef) -> list[int | None]:
+        if self._plain and len(self.forms) == 1:
+            return [len(self.forms[0].input_arg)]
+        return [_outputs.count(form.input_arg, form, node) for form in self.forms]
+
+    def has_port(self, node: NodeDef, port: int) -> bool:
+        """Whether a node of the graph has an output of that number; True where no definition tells."""
+        if self.definition is None:
+            return True
+        if self._plain:
+            return port < len(self.definition.output_arg)
+        return _outputs.has_port(self.definition, node, port)
 
     def types(self, node: NodeDef, given: Mapping[str, int], *, body: bool) -> Types:
         """Return the types of a node's inputs and outputs.
@@ -161,13 +176,22 @@ class Op:
     def _inputs(
         self, definition: OpDef, node: NodeDef, given: Mapping[str, int]
     ) -> tuple[int, ...] | None:
+        if self._plain:
+            return tuple(
+                [
+                    self._type(argument, node, given) or _ANYTHING
+                    for argument in definition.input_arg
+                ]
+            )
         inputs: list[int] = []
         for argument in definition.input_arg:
-            # More than it has are too many in any case.
-            found = self._of(argument, definition, node, given, len(node.input) + 1)
-            if found is None:
+            count = _outputs.count((argument,), definition, node)
+            # What is more than it has is too much in any case.
+            if count is None or not 0 <= count <= len(node.input) - len(inputs):
                 return None
-            inputs += [number or _ANYTHING for number in found]
+            inputs += [
+                number or _ANYTHING for number in self._of(argument, definition, node, given, count)
+            ]
         return tuple(inputs)
 
     def _named_outputs(
@@ -175,15 +199,16 @@ class Op:
     ) -> Iterator[tuple[str, int]]:
         port = 0
         for argument in definition.output_arg:
-            found = self._of(argument, definition, node, given, _MOST_OUTPUTS)
-            if found is None:
-                if body:
-                    continue
+            count = _outputs.count((argument,), definition, node)
+            if count is None or count < 0:
                 return
-            for index, number in enumerate(found, port):
-                graph_suffix = f":{index}" if index else ""
-                yield f":{argument.name}:{index - port}" if body else graph_suffix, number
-            port += len(found)
+            shown = min(count, _MOST_OUTPUTS - port)
+            for index, number in enumerate(self._of(argument, definition, node, given, shown)):
+                in_graph = f":{port + index}" if port + index else ""
+                yield f":{argument.name}:{index}" if body else in_graph, number
+            port += count
+            if port >= _MOST_OUTPUTS:
+                return
 
     def _of(
         self,
@@ -191,22 +216,22 @@ class Op:
         definition: OpDef,
         node: NodeDef,
         given: Mapping[str, int],
-        most: int,
-    ) -> list[int] | None:
-        """Return the types of the tensors of one argument; None if their number is not known, or large."""
+        count: int,
+    ) -> list[int]:
+        """Return the types of the first tensors of one argument, of which there are so many at least."""
         if argument.type_list_attr:
             value = _outputs.attr(argument.type_list_attr, definition, node)
-            if value is None or not value.HasField("list"):
-                return None
-            return list(map(base, value.list.type))
-        number = argument.type
-        if argument.type_attr:
-            name = argument.type_attr
-            number = given.get(name) or (
-                UNKNOWN if name in node.attr else self._defaults.get(name, UNKNOWN)
-            )
-        count = _outputs.count((argument,), definition, node)
-        return None if count is None or not 0 <= count <= most else [base(number)] * count
+            return [] if value is None else list(map(base, value.list.type[:count]))
+        return [self._type(argument, node, given)] * count
+
+    def _type(self, argument: ArgDef, node: NodeDef, given: Mapping[str, int]) -> int:
+        """Return the type of an argument that has one for all its tensors."""
+        name = argument.type_attr
+        if not name:
+            return base(argument.type)
+        if name in node.attr:
+            return base(given.get(name, UNKNOWN))
+        return self._defaults.get(name, UNKNOWN)
 
 
 def learn(name: str, functions: Mapping[str, FunctionDef], own: Mapping[str, OpDef]) -> Op:
@@ -219,6 +244,8 @@ def learn(name: str, functions: Mapping[str, FunctionDef], own: Mapping[str, OpD
     """
     if name in functions:
         signature = functions[name].signature
+        if not _is_sane(signature):
+            return Op(known=True, attrs=None, names=True, definition=None)
         fields = {attr.name: _field(attr.type) for attr in signature.attr}
         return Op(
             known=True,
@@ -230,7 +257,8 @@ def learn(name: str, functions: Mapping[str, FunctionDef], own: Mapping[str, OpD
         )
     newest, producers = known.op(name), own.get(name)
     if newest is None:
-        return Op(known=False, attrs=None, names=True, definition=producers)
+        told = producers if producers is not None and _is_sane(producers) else None
+        return Op(known=False, attrs=None, names=True, definition=told)
     attrs = set(known.attrs(name))
     if producers is not None:
         # The producer may be newer than all that is known here.
@@ -249,7 +277,9 @@ def learn(name: str, functions: Mapping[str, FunctionDef], own: Mapping[str, OpD
 
 def _demand(op: Op, newest: OpDef, producers: OpDef | None) -> None:
     """Fill in what its nodes must have, as far as all definitions agree."""
-    forms = [newest] if producers is None else [newest, producers]
+    forms = [newest]
+    if producers is not None and len(producers.input_arg) <= _MOST_ARGUMENTS >= len(producers.attr):
+        forms.append(producers)
     kinds = [{attr.name: attr.type for attr in form.attr} for form in forms]
     op.kinds = {
         name: kind
@@ -257,13 +287,24 @@ def _demand(op: Op, newest: OpDef, producers: OpDef | None) -> None:
         if all(other.get(name, kind) == kind for other in kinds)
     }
     op.fields = {name: _field(kind) for name, kind in op.kinds.items()}
-    if producers is None and newest.name in _CHANGED:
+    if producers is None and newest.name in CHANGED:
         return
     op.forms = tuple(forms)
     # What a Const must have is a rule of its own.
     if newest.name != "Const":
         required = [_without_default(form) for form in forms]
         op.required = tuple(sorted(frozenset.intersection(*required)))
+
+
+def _is_sane(definition: OpDef) -> bool:
+    """Whether nodes of a model's own op can be looked at one by one in little time."""
+    arguments = (*definition.input_arg, *definition.output_arg)
+    few = len(arguments) <= _MOST_ARGUMENTS
+    return (few or all(map(_is_fixed, arguments))) and len(definition.attr) <= _MOST_ARGUMENTS
+
+
+def _is_fixed(argument: ArgDef) -> bool:
+    return _outputs.is_single(argument) and not argument.type_attr
 
 
 def _without_default(definition: OpDef) -> frozenset[str]:

@@ -263,7 +263,7 @@ class _Pass:
             self.breaches["M11"].add(scope.at(node), message)
             return
         for source, wanted in zip(data, types.inputs or (), strict=False):
-            given = scope.tensors.get(source, UNKNOWN)
+            given = scope.tensors.get(source if scope.is_body else source.removesuffix(":0"), 0)
             if given != UNKNOWN and wanted > UNKNOWN and given != wanted:
                 message = (
                     f"its input '{clipped(source)}' is {dtype_name(given)};"
@@ -281,8 +281,7 @@ class _Pass:
         if name not in scope.positions or not _is_number(port):
             return False
         node = scope.nodes[scope.positions[name]]
-        definition = self._op(node.op).definition
-        return definition is None or _outputs.has_port(definition, node, int(port))
+        return self._op(node.op).has_port(node, int(port))
 
     def _is_output(self, scope: _Scope, source: str) -> bool:
         """Whether it is an argument, one of a list of them, such as ``x:0``, or of an output, such as ``x:y:0``.

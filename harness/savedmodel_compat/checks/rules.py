@@ -296,12 +296,6 @@ RULES = (
         "export again with the value and the shape that are meant",
     ),
     _error(
-        "M20",
-        "The tensor of each asset is in the graph, and no two assets are fed to one: C++ feeds a tensor once.",
-        "TF cc/saved_model/loader.cc (AddAssetsTensorsToInputs), core/graph/subgraph.cc; python/saved_model/loader_impl.py",
-        "export again with one asset a tensor",
-    ),
-    _error(
         "M18",
         "Every node has the attrs that its op requires, each of the kind that the op says.",
         "TF core/framework/node_def_util.cc, core/framework/attr_value_util.cc",
@@ -312,6 +306,12 @@ RULES = (
         "Every device of a node can be read, such as /job:localhost/device:CPU:0.",
         "TF core/common_runtime/placer.cc, core/util/device_name_utils.cc, python/framework/device_spec.py",
         "export again with tf.device names that TensorFlow writes, or with clear_devices=True",
+    ),
+    _error(
+        "M20",
+        "The tensor of each asset is in the graph, and no two assets are fed to one: C++ feeds a tensor once.",
+        "TF cc/saved_model/loader.cc (AddAssetsTensorsToInputs), core/graph/subgraph.cc; python/saved_model/loader_impl.py",
+        "export again with one asset a tensor",
     ),
     _error(
         "S1",
