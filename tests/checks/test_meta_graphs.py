@@ -266,6 +266,40 @@ def test_m4_the_saver(builder: Path, change: Change, where: str, words: str) -> 
     assert set(rules(builder)) <= {"M4", "M7"}
 
 
+@pytest.mark.parametrize(
+    ("tensor", "words"),
+    [
+        ("saver_filename:5", "has no output 5"),
+        ("asset_path_initializer_x:0", "is not in the graph"),
+    ],
+)
+def test_m4_the_file_name(module: Path, tensor: str, words: str) -> None:
+    """The tensor that is fed the checkpoint's prefix is an output that there is."""
+    edit(module, lambda m: setattr(first(m).saver_def, "filename_tensor_name", tensor))
+    finding = one(module, "M4")
+    assert tensor in finding.message
+    assert words in finding.message or "output" in finding.message
+
+
+def test_m4_the_file_name_is_a_string(module: Path) -> None:
+    """A tensor of another dtype cannot be fed it."""
+    edit(module, lambda m: setattr(first(m).saver_def, "filename_tensor_name", "Variable:0"))
+    finding = one(module, "M4")
+    assert "is resource, and not string" in finding.message
+
+
+def test_a_version_of_too_many_digits(module: Path) -> None:
+    """M13: a number that is longer than Python reads is no version."""
+    edit(module, lambda m: setattr(first(m).meta_info_def, "tensorflow_version", "9" * 5000))
+    assert [finding.rule for finding in findings(module, notes=True)] == ["M13"]
+
+
+def test_m14_an_object_of_no_kind(module: Path) -> None:
+    """An object of which nothing is said cannot be made."""
+    edit(module, lambda m: first(m).object_graph_def.nodes.add())
+    assert "it is of no kind at all" in one(module, "M14").message
+
+
 def test_m4_without_variables(module: Path) -> None:
     """A model without variables needs no saver."""
     shutil.rmtree(module / "variables")
@@ -296,14 +330,21 @@ def test_m6_versions(module: Path, change: Change, words: str) -> None:
     assert words in finding.message
 
 
-def test_m8_an_asset_of_two_meta_graphs(builder: Path) -> None:
-    """One name in two MetaGraphs is one file, whatever each of them meant."""
+@pytest.mark.parametrize(("path", "found"), [(b"words.txt", False), (b"other/words.txt", True)])
+def test_m8_an_asset_of_two_meta_graphs(builder: Path, path: bytes, found: bool) -> None:
+    """One name in two MetaGraphs is one file, which matters unless both were made from that file."""
 
     def change(model: schema.SavedModel) -> None:
         key = "saved_model_assets"
         model.meta_graphs[1].collection_def[key].CopyFrom(first(model).collection_def[key])
+        node = next(n for n in model.meta_graphs[1].graph_def.node if n.name == "Const")
+        assert list(node.attr["value"].tensor.string_val) == [b"words.txt"]
+        node.attr["value"].tensor.string_val[:] = [path]
 
     edit(builder, change)
+    if not found:
+        assert rules(builder) == []
+        return
     finding = one(builder, "M8")
     assert finding.where == "MetaGraph [serve, gpu]"
     assert "'words.txt' is one of MetaGraph [serve] too" in finding.message

@@ -33,7 +33,7 @@ _LOCALHOST = b"localhost"
 # More nodes of functions are not looked at.
 _MOST = 200_000
 # So many nodes are visited to tell which signature it is that reads a variable.
-_MOST_REACHED = 1_000_000
+_MOST_REACHED = 300_000
 
 _Key = tuple[bool, bytes, bytes]
 

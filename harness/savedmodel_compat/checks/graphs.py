@@ -425,6 +425,9 @@ class _Pass:
 
     def _sum_up(self) -> None:
         for op, uses in self.unknown_ops.items():
+            if not op:
+                self.breaches["M11"].add(uses.place, f"it has no op{uses}")
+                continue
             message = f"the op '{clipped(op)}'{uses} {self._unknown(op)}"
             self.breaches["M5"].add(uses.place, message)
         for (op, attr), uses in self.unknown_attrs.items():

@@ -9,17 +9,18 @@ from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from savedmodel_compat.checks import _collections, object_graphs
 from savedmodel_compat.checks._many import clipped, limited
 from savedmodel_compat.checks.findings import Finding, found
+from savedmodel_compat.checks.types import Absent, TensorTypes
 from savedmodel_compat.model.graph import node_of
 from savedmodel_compat.registry import known
 
 if TYPE_CHECKING:
     from savedmodel_compat.checks.subject import Subject
-    from savedmodel_compat.model.schema import MetaGraphDef
+    from savedmodel_compat.model.schema import MetaGraphDef, NodeDef
     from savedmodel_compat.model.values import MetaGraph, SavedModel
 
 _SERVE = frozenset({"serve"})
@@ -94,17 +95,32 @@ def _same_tags(saved: SavedModel, file: str) -> Iterator[Finding]:
 
 
 def _shared_assets(saved: SavedModel, file: str) -> Iterator[Finding]:
-    """Yield M8; several tensors of one MetaGraph may well read one file, and M9 tells of its double."""
-    first: dict[str, MetaGraph] = {}
+    """Yield M8; several tensors of one MetaGraph may well read one file, and M9 tells of its double.
+
+    A v1 graph keeps the path that an asset was made from: with one path, it is one file.
+    """
+    first: dict[str, tuple[MetaGraph, bytes | None]] = {}
     for meta_graph in saved.meta_graphs:
-        for name in dict.fromkeys(asset.name for asset in meta_graph.assets):
-            other = first.setdefault(name, meta_graph)
-            if frozenset(other.tags) != frozenset(meta_graph.tags):
+        nodes = {node.name: node for node in meta_graph.proto.graph_def.node}
+        for name, tensor in {asset.name: asset.tensor for asset in meta_graph.assets}.items():
+            path = _path_in(nodes.get(node_of(tensor)))
+            other, path_of_other = first.setdefault(name, (meta_graph, path))
+            differs = path is None or path != path_of_other
+            if differs and frozenset(other.tags) != frozenset(meta_graph.tags):
                 message = (
                     f"its asset '{clipped(name)}' is one of {_named(other.tags)} too, and both read"
                     " the file of that one"
                 )
                 yield found("M8", _named(meta_graph.tags), message, file=file)
+
+
+def _path_in(node: NodeDef | None) -> bytes | None:
+    """Return the path that an asset's Const holds; None if it is none, or does not tell."""
+    if node is None or node.op != "Const":
+        return None
+    # Looking up a missing key would add it to the message.
+    values = node.attr["value"].tensor.string_val if "value" in node.attr else ()
+    return next((bytes(value) for value in values if value), None)
 
 
 def _named(tags: Iterable[str]) -> str:
@@ -169,6 +185,13 @@ def _saver(place: _Place) -> Iterator[Finding]:
             yield place.found("M4", "saver_def", message)
         elif not name and place.variables:
             yield place.found("M4", "saver_def", f"there are variables, but no {kind}")
+    if node_of(saver.filename_tensor) in place.nodes:
+        tensor = TensorTypes(place.meta_graph.proto).find(saver.filename_tensor)
+        shown = f"the file name tensor '{clipped(saver.filename_tensor)}'"
+        if isinstance(tensor, Absent):
+            yield place.found("M4", "saver_def", f"{shown} {tensor.why}")
+        elif tensor.dtype not in {None, "string"}:
+            yield place.found("M4", "saver_def", f"{shown} is {tensor.dtype}, and not string")
 
 
 def _versions(place: _Place) -> Iterator[Finding]:
@@ -190,7 +213,8 @@ def _producer(place: _Place) -> Iterator[Finding]:
         return
     try:
         version = Version(text)
-    except InvalidVersion:
+    except ValueError:
+        # Of InvalidVersion, and of numbers that are longer than Python reads.
         message = f"its tensorflow_version '{clipped(text)}' is no version"
         yield place.found("M13", "", message, _NO_MATTER)
         return

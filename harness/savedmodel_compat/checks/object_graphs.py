@@ -87,6 +87,9 @@ def _content(
         names = [node.bare_concrete_function.concrete_function_name]
     else:
         names = []
+    if not node.ByteSize():
+        # One of a kind that is not known here would have some bytes.
+        yield "it is of no kind at all"
     for name in names:
         if name not in graph.concrete_functions:
             yield f"its function '{clipped(name)}' is none of the concrete functions"
