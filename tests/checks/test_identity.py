@@ -138,7 +138,7 @@ def test_damaged_debug_information(builder: Path, content: bytes) -> None:
     assert rules(builder) == ["L6"]
     [finding] = said(builder)
     assert (finding.severity, finding.where, finding.file) == (Severity.ERROR, DEBUG, DEBUG)
-    assert f"({len(content)} bytes)" in finding.message
+    assert f"its {len(content)} byte" in finding.message
 
 
 def test_whole_debug_information(builder: Path) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from google.protobuf.message import DecodeError
 
+from savedmodel_compat.checks._many import counted
 from savedmodel_compat.checks._pointers import pointers
 from savedmodel_compat.checks.findings import found
 from savedmodel_compat.errors import DamagedModelError, SavedModelCompatError
@@ -36,7 +37,7 @@ def check(subject: Subject) -> Iterator[Finding]:
         present = fingerprint.load(subject.root) is not None
     except DamagedModelError as error:
         words = error.message.removeprefix(f"{subject.root / fingerprint.NAME} ")
-        yield _stale(f"fingerprint.pb {words}")
+        yield _stale(f"the file {words}")
         return
     except SavedModelCompatError:
         # A link that leads out of the model has a rule of its own.
@@ -74,7 +75,7 @@ def _debug_info(subject: Subject) -> Iterator[Finding]:
             "L6", _DEBUG, error.message.removeprefix(f"{subject.root}{os.sep}"), file=_DEBUG
         )
     except DecodeError:
-        message = f"{_DEBUG} ({len(data)} bytes) does not parse as a GraphDebugInfo"
+        message = f"its {counted(len(data), 'byte')} do not parse as a GraphDebugInfo"
         yield found("L6", _DEBUG, message, file=_DEBUG)
     except SavedModelCompatError:
         return

@@ -47,7 +47,7 @@ _FAIL_ON = {
     "warning": (Severity.ERROR, Severity.WARNING),
 }
 # Rules whose breach leaves bytes of the variables unread, or wrong.
-_OF_DATA = {"L3", "L9", "V1", "V2", "V3"}
+_OF_DATA = {"L3", "L9", "L16", "L22", "L23", "V1", "V2", "V3"}
 _ORDER = {severity: rank for rank, severity in enumerate(Severity)}
 
 
@@ -211,7 +211,7 @@ def _check_place(place: serving.Place, options: Options) -> Report:
         version=place.version,
         checkpoint=subject.checkpoint if subject else None,
         tensor_data=options.tensor_data,
-        is_whole=not _OF_DATA & {finding.rule for finding in found},
+        is_whole=not any(map(_is_of_data, found)),
         seconds=time.perf_counter() - started,
         graph_read=subject is not None and subject.saved is not None,
         faults=tuple(faults),
@@ -252,6 +252,11 @@ def _checkpoint(
         return variables.checkpoint_of(folder, entries), None
     except DamagedModelError as error:
         return None, error
+
+
+def _is_of_data(finding: Finding) -> bool:
+    """Whether a finding leaves bytes of the variables unread, or is about wrong ones."""
+    return finding.rule in _OF_DATA and (finding.file or finding.where).startswith("variables")
 
 
 def _natural(name: str) -> list[tuple[bool, int, str]]:
