@@ -588,6 +588,15 @@ def test_a_variable_of_the_object_graph_of_another_shape(module: Path) -> None:
     assert "it is float64 of shape [3], and 'b/.ATTRIBUTES" in found[0].message
 
 
+def test_an_index_that_leads_to_a_pipe(builder: Path) -> None:
+    """L3: a link within the model to what is no file is no index either."""
+    index = builder / "variables/variables.index"
+    index.unlink()
+    os.mkfifo(builder / "variables/pipe")
+    index.symlink_to("pipe")
+    assert "L3" in rules(builder)
+
+
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
@@ -596,8 +605,8 @@ def test_a_variable_of_the_object_graph_of_another_shape(module: Path) -> None:
         (b"4 0,3", "a slice of shape [4] is restored, and the checkpoint has [3]"),
         (b"3 2,3", "the slice '3 2,3' is not within it"),
         (b"3 0,2", "variable 'b' has the shape [3], and the checkpoint has [2]"),
-        (b"nonsense", None),
-        (b"3 0,1,2", None),
+        (b"nonsense", "'nonsense' is no shape and slice"),
+        (b"3 0,1,2", "'3 0,1,2' is no shape and slice"),
         (b"3 0,3:0,3", "is not within it"),
     ],
 )

@@ -138,7 +138,7 @@ def _misfit(asked: Asked, entry: TensorEntry) -> str | None:
     if asked.spec:
         spec = _parsed_spec(asked.spec)
         if spec is None:
-            return None
+            return f"'{clipped(asked.spec)}' is no shape and slice"
         whole, shape = spec
         if whole != entry.shape:
             return f"a slice of shape {_short(whole)} is restored, and the checkpoint has {_short(entry.shape)}"

@@ -97,7 +97,7 @@ def check(subject: Subject) -> Iterator[Finding]:
     if subject.checkpoint_damage is not None:
         yield _damaged(subject)
     elif checkpoint is None:
-        yield from _without_index(files, restores)
+        yield from _without_index(files, restores, subject.tree.find(INDEX))
     else:
         missing = list(_missing_shards(checkpoint, files))
         yield from missing
@@ -177,13 +177,15 @@ def _damaged(subject: Subject) -> Finding:
     return found("V1", INDEX, message, file=INDEX, fix=error.hint)
 
 
-def _without_index(files: _Files, restores: list[_restored.Labelled]) -> Iterator[Finding]:
+def _without_index(
+    files: _Files, restores: list[_restored.Labelled], index: Entry | None
+) -> Iterator[Finding]:
     if files.is_closed:
         return
     if files.index is not None:
         # A link out of the model, or to nothing, has a rule of its own.
-        if files.index.kind is not Kind.LINK:
-            what = "folder" if files.index.kind is Kind.FOLDER else "pipe, socket or device"
+        if index is not None and index.kind not in {Kind.LINK, Kind.FILE}:
+            what = "folder" if index.kind is Kind.FOLDER else "pipe, socket or device"
             yield found("L3", INDEX, f"it is a {what}, and should be a file", file=INDEX)
         return
     wanting = [(label, r.asked) for label, r in restores if r.asked or not r.complete]
