@@ -285,11 +285,15 @@ ALONE = "honest"
 @pytest.fixture(scope="module")
 def mischief(misbehaving: MakeModel, consumers: MakeConsumers) -> dict[tuple[str, str], Result]:
     """Run all that misbehaves, and one model that does not, in one matrix."""
-    models = [misbehaving(name) for name in (*MISCHIEF, "swell", ALONE)]
-    options = Options(limits=Limits(seconds=5, megabytes=500), jobs=2)
-    results = run_matrix(models, consumers(*MISCHIEF_IN), options)
-    assert len(results) == len(models) * len(MISCHIEF_IN)
-    return {(result.cell.model, result.cell.consumer): result for result in results}
+    found = {}
+    # With oneDNN, which depends on the processor, TensorFlow tries for ten seconds to get memory.
+    for seconds, names in ((5, [n for n in MISCHIEF if n != "hog"]), (40, ["hog", "swell"])):
+        models = [misbehaving(name) for name in (*names, ALONE)]
+        options = Options(limits=Limits(seconds=seconds, megabytes=500), jobs=2)
+        results = run_matrix(models, consumers(*MISCHIEF_IN), options)
+        assert len(results) == len(models) * len(MISCHIEF_IN)
+        found.update({(result.cell.model, result.cell.consumer): result for result in results})
+    return found
 
 
 @pytest.mark.parametrize("release", MISCHIEF_IN)
