@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -169,6 +170,31 @@ def test_no_tensorflow_and_nothing_heavy_is_imported() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such terminals")
+@pytest.mark.parametrize(("longest", "shown"), [(1, True), (1 << 40, False)])
+def test_long_reading_has_a_bar_on_a_terminal(builder: Path, longest: int, shown: bool) -> None:
+    """Where the data are many, a terminal shows how far the checksums are; the answer is the same."""
+    import pty
+
+    code = (
+        f"from savedmodel_compat import _cli_check, cli; _cli_check._LONG = {longest};"
+        f"raise SystemExit(cli.run(['check', {str(builder)!r}]))"
+    )
+    ours, theirs = pty.openpty()
+    done = subprocess.run(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=theirs, check=True
+    )
+    os.set_blocking(ours, False)
+    try:
+        drawn = os.read(ours, 1 << 16)
+    except BlockingIOError:
+        drawn = b""
+    os.close(ours)
+    os.close(theirs)
+    assert (b"verifying checksums" in drawn) == shown
+    assert b"nothing found" in done.stdout
 
 
 def test_diff_of_a_model_with_itself(capsys: pytest.CaptureFixture[str]) -> None:

@@ -70,8 +70,8 @@ def test_what_is_no_folder(tmp_path: Path, name: str) -> None:
         ("gone", False),
         ("..", False),
         ("../outside", False),
-        ("../root/file", True),
-        ("../roo/file", False),
+        ("../model/file", True),
+        ("../mode/file", False),
         ("folder/../../outside", False),
         ("/", False),
         ("/dev/zero", False),
@@ -81,7 +81,7 @@ def test_what_is_no_folder(tmp_path: Path, name: str) -> None:
 )
 def test_where_a_link_leads(tmp_path: Path, target: str, inside: bool) -> None:
     """A link has its text, and whether what it leads to is in the root and exists."""
-    root = tmp_path / "root"
+    root = tmp_path / "model"
     (root / "folder").mkdir(parents=True)
     (root / "folder/file").touch()
     (root / "file").touch()
@@ -94,13 +94,13 @@ def test_where_a_link_leads(tmp_path: Path, target: str, inside: bool) -> None:
 
 def test_absolute_links_and_a_root_that_is_a_link(tmp_path: Path) -> None:
     """A link to the root's real path is inside, whichever way the root was named."""
-    root = tmp_path / "root"
+    root = tmp_path / "model"
     root.mkdir()
     (root / "file").touch()
     (root / "link").symlink_to(root / "file")
-    (root / "sibling").symlink_to(tmp_path / "root2")
-    (tmp_path / "root2").mkdir()
-    (tmp_path / "alias").symlink_to("root")
+    (root / "sibling").symlink_to(tmp_path / "model2")
+    (tmp_path / "model2").mkdir()
+    (tmp_path / "alias").symlink_to("model")
     (root / "named").symlink_to(tmp_path / "alias/file")
     tree = walk(tmp_path / "alias")
 
@@ -250,15 +250,15 @@ def test_closed_folders(mode: int, unreadable: list[str]) -> None:
         ("folder/file/..", None),
         ("folder/file/x", None),
         ("loop", None),
-        ("out/root/folder", "folder"),
-        ("out/root2", None),
+        ("out/model/folder", "folder"),
+        ("out/model2", None),
         ("out", None),
         ("a\0b", None),
     ],
 )
 def test_what_a_path_stands_for(tmp_path: Path, path: str, name: str | None) -> None:
     """A path is followed through links as long as it stays in the tree."""
-    root = tmp_path / "root"
+    root = tmp_path / "model"
     (root / "folder").mkdir(parents=True)
     (root / "folder/file").touch()
     (root / "folder/up").symlink_to("..")
@@ -293,13 +293,13 @@ def test_only_some_folders_are_entered(tmp_path: Path) -> None:
 def test_links_lead_where_the_system_says(tmp_path: Path, seed: int) -> None:
     """Chains, circles, links above folders and out of the root: the same as the system finds."""
     pick = random.Random(seed)
-    root = tmp_path / "root"
+    root = tmp_path / "model"
     names = [f"{folder}{name}" for folder in ("", "a/", "a/b/") for name in "0123456789"]
     (root / "a/b").mkdir(parents=True)
     (root / "a/file").touch()
     for name in names:
         steps = pick.choices(
-            ["..", "a", "b", ".", "file", "root", *"0123456789"], k=pick.randint(1, 4)
+            ["..", "a", "b", ".", "file", "model", *"0123456789"], k=pick.randint(1, 4)
         )
         absolute = pick.random() < 0.1
         (root / name).symlink_to("/".join([str(root), *steps] if absolute else steps))

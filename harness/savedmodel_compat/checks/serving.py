@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,11 +16,11 @@ from savedmodel_compat.model.locate import (
     check_folder,
     model_file,
     no_model_error,
+    some,
     version_folders,
     version_number,
 )
 
-_SHOWN = 5
 _ALONE = frozenset(("saved_model.cpb", "fingerprint.pb", "keras_metadata.pb", *FILE_NAMES))
 _WRITTEN = re.compile(r"saved_model\.pb\.tmp[0-9a-f]*")
 _CHECKPOINT = re.compile(r"variables\.(?:index|data-\d+-of-\d+)")
@@ -225,7 +225,7 @@ def _bad_versions(versions: dict[int, list[Path]]) -> Iterator[Finding]:
 
 def _no_version(base: Path) -> Finding:
     names = sorted(child.name for child in base.iterdir())
-    told = f"it holds {_some(names)}" if names else "it is empty"
+    told = f"it holds {some([*map(clipped, names)])}" if names else "it is empty"
     return found(
         "L8",
         ".",
@@ -241,7 +241,7 @@ def _no_model(served: Path, highest: int, versions: dict[int, list[Path]]) -> Fi
         for child in children
         if child != served and child.is_dir() and model_file(child)
     ]
-    told = f"; these do: {_some(others)}" if others else ""
+    told = f"; these do: {some([*map(clipped, others)])}" if others else ""
     return found(
         "L8",
         served.name,
@@ -323,8 +323,3 @@ def _name(folder: Path) -> str:
     path = Path(os.path.abspath(folder))  # noqa: PTH100 - resolving would name what a link leads to
     depth = 2 if version_number(path.name) is not None else 1
     return "/".join(path.parts[-depth:]).strip("/") or str(path)
-
-
-def _some(names: Sequence[str]) -> str:
-    shown = ", ".join(clipped(name) for name in names[:_SHOWN])
-    return shown if len(names) <= _SHOWN else f"{shown} and {len(names) - _SHOWN} more"

@@ -153,6 +153,7 @@ class _Walk:
         parts: list[_Part] = []
         kept = at
         while at < end:
+            # As in `message`, and written out again for the same reason.
             tag, length = data[at], data[at + 1]
             if tag & 0x87 == wire.LENGTH and length < 0x80:
                 body = at + 2

@@ -145,7 +145,7 @@ def served_version(base: Path) -> Path:
         others = [child.name for _, child in versions if model_file(child)]
         raise NotASavedModelError(
             f"{base}: the highest version, {served[0].name}, which TensorFlow Serving would load,"
-            f" holds no SavedModel; these do: {_some(others)}",
+            f" holds no SavedModel; these do: {some(others)}",
             hint=f"name the version: {base / others[-1]}",
         )
     return served[0]
@@ -160,7 +160,7 @@ def no_model_error(folder: Path) -> NotASavedModelError:
     models = [child for child in children if child.is_dir() and model_file(child)]
     if models:
         return NotASavedModelError(
-            f"{wanted}; it holds {len(models)} folders with one: {_some([m.name for m in models])}",
+            f"{wanted}; it holds {len(models)} folders with one: {some([m.name for m in models])}",
             hint=f"name one of them: {models[0]}",
         )
     if (folder / "variables").is_dir():
@@ -172,7 +172,7 @@ def no_model_error(folder: Path) -> NotASavedModelError:
     told = [f"{name} ({kind})" for name, kind in found.items() if kind]
     hints = [_HINTS[kind] for kind in found.values() if kind in _HINTS]
     return NotASavedModelError(
-        f"{wanted}; it holds {_some(told or [child.name for child in children])}",
+        f"{wanted}; it holds {some(told or [child.name for child in children])}",
         hint=hints[0] if hints else "name the folder that holds one of them",
     )
 
@@ -181,6 +181,7 @@ def _kind(name: str) -> str | None:
     return next((kind for pattern, kind in _KINDS if pattern.search(name)), None)
 
 
-def _some(names: Sequence[str]) -> str:
+def some(names: Sequence[str]) -> str:
+    """Return the first of some names, and how many there are more."""
     shown = ", ".join(names[:_SHOWN])
     return shown if len(names) <= _SHOWN else f"{shown} and {len(names) - _SHOWN} more"
