@@ -36,6 +36,14 @@ _FORMATS = ("text", "json", "github", "sarif")
     is_flag=True,
     help="MODELs are base folders of TensorFlow Serving; check the version that it would serve.",
 )
+@click.option(
+    "--target",
+    metavar="SPEC",
+    help="Say which of these releases load it, and why not: releases, ranges or a set.",
+)
+@click.option(
+    "--tags", metavar="TAG,…", help="Tag set that targets load.  [default: serve, else the first]"
+)
 @click.option("--disable", metavar="RULE,…", multiple=True, help="Turn rules off; may be repeated.")
 @click.option(
     "--error", metavar="RULE,…", multiple=True, help="Make errors of rules; may be repeated."
@@ -55,6 +63,8 @@ _FORMATS = ("text", "json", "github", "sarif")
 def check(  # noqa: PLR0917 - click passes them by name
     models: tuple[str, ...],
     serving: bool,
+    target: str | None,
+    tags: str | None,
     disable: tuple[str, ...],
     error: tuple[str, ...],
     list_rules: bool,
@@ -81,9 +91,15 @@ def check(  # noqa: PLR0917 - click passes them by name
         )
     from savedmodel_compat.checks.run import Options, check_all
 
+    targets = () if target is None else _releases(target, configuration)
     with _Bar(models, shown=not no_tensor_data) as progress:
         options = Options(
-            serving=serving, tensor_data=not no_tensor_data, policy=policy, progress=progress
+            serving=serving,
+            tensor_data=not no_tensor_data,
+            policy=policy,
+            progress=progress,
+            targets=targets,
+            tags=tuple(tags.split(",")) if tags else None,
         )
         reports = check_all(models, options)
     click.echo(_shown(reports, form, policy, quiet=quiet))
@@ -161,6 +177,13 @@ def _policy(disable: Sequence[str], error: Sequence[str], configuration: Configu
 
     said = Policy.of(disable=disable, error=error)
     return said.over(Policy.of_configuration(configuration))
+
+
+def _releases(spec: str, configuration: Configuration) -> tuple[str, ...]:
+    """Return the releases of a spec, oldest first."""
+    from savedmodel_compat.runtimes import pins, specs
+
+    return tuple(pin.release for pin in specs.select(spec, pins.load(configuration)))
 
 
 def _rules(form: str, policy: Policy) -> str:

@@ -8,24 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 from savedmodel_compat.checks import _outputs
 from savedmodel_compat.model.graph import functions_named
+from savedmodel_compat.registry import kinds as attr_kinds
 from savedmodel_compat.registry import known
 
 if TYPE_CHECKING:
-    from savedmodel_compat.model.schema import AttrValue, FunctionDef, NodeDef, OpDef
+    from savedmodel_compat.model.schema import FunctionDef, NodeDef, OpDef
 
     ArgDef = Any
 
 UNKNOWN = 0
 _ANYTHING = -1
 _REFERENCE = 100
-_FUNCTION_TYPES = ("func", "list(func)")
 # Up to how many outputs of a node are told apart by name; others are looked up one by one.
 _MOST_OUTPUTS = 64
 # A model's own definitions of more arguments or attrs are left alone, but for arguments of fixed types.
 _MOST_ARGUMENTS = 100
-# The field of an AttrValue that holds an attr of each kind; lists are all in one.
-_FIELDS = {"string": "s", "int": "i", "float": "f", "bool": "b"}
-_KINDS = {field: kind for kind, field in _FIELDS.items()}
 # Ops whose number of inputs, or whose attrs without a default, differ between the pinned releases.
 # Of these only the producer's own list tells what a node must have.
 CHANGED = frozenset(
@@ -114,7 +111,7 @@ class Op:
 
     def functions_named(self, node: NodeDef) -> list[str]:
         """Return the functions that the attrs of a node name, those bound in such an attr included."""
-        bearers = [name for name, kind in self.kinds.items() if kind in _FUNCTION_TYPES]
+        bearers = [name for name, kind in self.kinds.items() if kind in attr_kinds.FUNCTIONS]
         if len(bearers) == 1 and bearers[0] in node.attr:
             value = node.attr[bearers[0]]
             # Nearly all nodes name one function, and bind nothing in it.
@@ -246,7 +243,7 @@ def learn(name: str, functions: Mapping[str, FunctionDef], own: Mapping[str, OpD
         signature = functions[name].signature
         if not _is_sane(signature):
             return Op(known=True, attrs=None, names=True, definition=None)
-        fields = {attr.name: _field(attr.type) for attr in signature.attr}
+        fields = {attr.name: attr_kinds.field_of(attr.type) for attr in signature.attr}
         return Op(
             known=True,
             attrs=None,
@@ -266,7 +263,7 @@ def learn(name: str, functions: Mapping[str, FunctionDef], own: Mapping[str, OpD
     op = Op(
         known=known.op_library(name) is None,
         attrs=attrs,
-        names=any(attr.type in _FUNCTION_TYPES for attr in newest.attr),
+        names=any(attr.type in attr_kinds.FUNCTIONS for attr in newest.attr),
         # The outputs of the runtime's own ops did change from release to release.
         definition=None if name.startswith("_") else newest,
     )
@@ -286,7 +283,7 @@ def _demand(op: Op, newest: OpDef, producers: OpDef | None) -> None:
         for name, kind in kinds[0].items()
         if all(other.get(name, kind) == kind for other in kinds)
     }
-    op.fields = {name: _field(kind) for name, kind in op.kinds.items()}
+    op.fields = {name: attr_kinds.field_of(kind) for name, kind in op.kinds.items()}
     if producers is None and newest.name in CHANGED:
         return
     op.forms = tuple(forms)
@@ -309,36 +306,6 @@ def _is_fixed(argument: ArgDef) -> bool:
 
 def _without_default(definition: OpDef) -> frozenset[str]:
     return frozenset(attr.name for attr in definition.attr if not attr.HasField("default_value"))
-
-
-def _field(kind: str) -> str:
-    return "list" if kind.startswith("list(") else _FIELDS.get(kind, kind)
-
-
-def misfit(value: AttrValue, kind: str, *, body: bool) -> str | None:
-    """Return what an attr's value is, in words, if it is not of the kind that its op says.
-
-    It is the rule of ``AttrValueHasType`` in ``core/framework/attr_value_util.cc``: a list may be
-    missing, but has no element of another kind, and in a body the caller may bind a value.
-
-    Args:
-        value: the value.
-        kind: such as ``type`` or ``list(type)``.
-        body: whether the node stands in the body of a function.
-    """
-    is_list = kind.startswith("list(")
-    found = value.WhichOneof("value")
-    if found is None:
-        return None if is_list else "empty"
-    if found == "placeholder":
-        return None if body else "a placeholder, which only a function may have"
-    if found == "list" and is_list:
-        wanted = _FIELDS.get(kind[5:-1], kind[5:-1])
-        others = (one.name for one, _ in value.list.ListFields() if one.name != wanted)
-        return next((f"a list of {_KINDS.get(name, name)}" for name in others), None)
-    if found != _field(kind):
-        return f"of the kind {_KINDS.get(found, found)}"
-    return "no type" if kind == "type" and not value.type else None
 
 
 def base(number: int) -> int:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, TypeVar
 from savedmodel_compat.checks import _outputs, _spelling, constants
 from savedmodel_compat.checks._cycles import cycle
 from savedmodel_compat.checks._many import MOST, clipped
-from savedmodel_compat.checks._ops import UNKNOWN, Op, Types, base, learn, misfit
+from savedmodel_compat.checks._ops import UNKNOWN, Op, Types, base, learn
 from savedmodel_compat.checks.findings import Finding, found
 from savedmodel_compat.model.graph import functions_named, reachable, roots_of
-from savedmodel_compat.registry import known
+from savedmodel_compat.registry import kinds, known
 from savedmodel_compat.tensors import dtype_name
 
 if TYPE_CHECKING:
@@ -380,7 +380,7 @@ class _Pass:
         # What a Const must have is a rule of its own; the caller of a function may know better.
         if name not in op.kinds or node.op == "Const":
             return
-        found = misfit(node.attr[name], op.kinds[name], body=scope.is_body)
+        found = kinds.misfit(node.attr[name], op.kinds[name], body=scope.is_body)
         if found:
             message = f"its attr '{name}' is {found}; {clipped(node.op)} takes {op.kinds[name]}"
             self.breaches["M18"].add(scope.at(node), message)

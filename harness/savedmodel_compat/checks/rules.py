@@ -1,6 +1,6 @@
 """The rules of a SavedModel that hold without running it: what each demands, who enforces it, and how to mend a breach.
 
-L is layout, M MetaGraph, S signature, V variables, W warm-up. Ids are never used again for something else.
+L is layout, M MetaGraph, S signature, V variables, W warm-up, T target. Ids are never used again for something else.
 """
 
 from __future__ import annotations
@@ -462,6 +462,24 @@ RULES = (
         "Every warm-up record holds one log, of a size that is looked at: of several Serving sees the last, and one without it passes over.",
         "TFS servables/tensorflow/saved_model_warmup.cc",
         "write one PredictionLog with one request a record",
+    ),
+    _error(
+        "T1",
+        "Each target release loads the model and runs its signatures.",
+        "TF cc/saved_model/loader.cc, core/framework/node_def_util.cc, core/framework/op_kernel.cc",
+        "strip it, export it otherwise, or upgrade the consumer: the advice says what helps",
+    ),
+    _error(
+        "T2",
+        "No target release leaves out an attr that has another value than its default, where it is run.",
+        "TF core/framework/node_def_util.cc (ValidateNodeDef), from 2.5 on",
+        "upgrade the consumer, or export with the release that serves",
+    ),
+    _note(
+        "T3",
+        "What a target release does can be told from the model.",
+        "enforced by nobody",
+        "try it: savedmodel-compat run MODEL --on RELEASE",
     ),
 )
 

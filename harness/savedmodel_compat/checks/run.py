@@ -18,6 +18,7 @@ from savedmodel_compat.checks import (
     meta_graphs,
     serving,
     signatures,
+    targets,
     variables,
     warmup,
 )
@@ -32,6 +33,7 @@ from savedmodel_compat.model.reader import read
 if TYPE_CHECKING:
     from savedmodel_compat.model.checkpoint import Checkpoint
     from savedmodel_compat.model.values import SavedModel
+    from savedmodel_compat.prediction.outlook import Outlook
 
 CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
     layout.check,
@@ -64,12 +66,16 @@ class Options:
         tensor_data: whether the checksums of the tensors' data are verified.
         policy: rules that are turned off or up.
         progress: told of every stretch of data that was verified, in bytes.
+        targets: the releases that the models are to be served with, oldest first.
+        tags: of the MetaGraph that they are to load; None takes ``serve``, else the first.
     """
 
     serving: bool = False
     tensor_data: bool = True
     policy: Policy = field(default_factory=Policy)
     progress: Callable[[int], None] = _silent
+    targets: tuple[str, ...] = ()
+    tags: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +96,7 @@ class Report:
         faults: the tracebacks of rules that failed, which is ours; what the others say stands.
         skipped: why it is no model at all and was passed over in a folder of models; empty for a
             model.
+        outlook: what is predicted for the targets; None if there are none, or nothing can be.
     """
 
     name: str
@@ -104,6 +111,7 @@ class Report:
     error: SavedModelCompatError | None = None
     faults: tuple[str, ...] = ()
     skipped: str = ""
+    outlook: Outlook | None = None
 
     def count(self, severity: Severity) -> int:
         """Return how many findings have a severity."""
@@ -204,6 +212,13 @@ def _check_place(place: serving.Place, options: Options) -> Report:
                 found.extend(rule(subject))
             except Exception:  # noqa: BLE001 - as above, and the other rules go on
                 faults.append(traceback.format_exc())
+    outlook = None
+    if subject is not None and options.targets:
+        try:
+            outlook = targets.outlook(subject, found, options.targets, options.tags)
+            found.extend(targets.check(outlook, options.targets))
+        except Exception:  # noqa: BLE001 - as above
+            faults.append(traceback.format_exc())
     return Report(
         name=place.name,
         path=place.folder or place.base or Path(place.name),
@@ -216,6 +231,7 @@ def _check_place(place: serving.Place, options: Options) -> Report:
         graph_read=subject is not None and subject.saved is not None,
         faults=tuple(faults),
         skipped=place.skipped,
+        outlook=outlook,
     )
 
 

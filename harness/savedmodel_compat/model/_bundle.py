@@ -100,6 +100,7 @@ class Checkpoint:
         bad_consumers: versions of the format that must not read it.
         tensors: by name, sorted as in the index; a partitioned tensor is one.
         orphans: slices that no tensor is said to be made of.
+        is_packed: whether a block of the index is compressed, which the oldest releases cannot read.
     """
 
     file: Path
@@ -110,6 +111,7 @@ class Checkpoint:
     bad_consumers: tuple[int, ...]
     tensors: Mapping[str, TensorEntry] = field(repr=False)
     orphans: tuple[TensorEntry, ...] = ()
+    is_packed: bool = False
 
     def shard(self, number: int) -> Path:
         """Return the data file of that number, which need not exist."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf.message import DecodeError
@@ -47,7 +48,8 @@ def read_index(file: Path) -> Checkpoint:
     """
     data = _read(file)
     try:
-        return _checkpoint(file, TableReader(data).entries())
+        table = TableReader(data)
+        return replace(_checkpoint(file, table.entries()), is_packed=table.is_packed)
     except DamagedModelError as error:
         found = None if data.endswith(MAGIC) else damage.recognise(data)
         why = f"it is {found}" if found else error.message

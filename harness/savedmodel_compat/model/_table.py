@@ -51,6 +51,8 @@ class TableReader:
         self._data = data
         self._end = len(data) - _FOOTER
         self._taken = 0
+        self.is_packed = False
+        """Whether a block that was read is compressed."""
 
     def entries(self) -> Iterator[tuple[bytes, bytes]]:
         """Yield keys, each greater than the one before, and their values.
@@ -118,6 +120,7 @@ class TableReader:
             return self._counted(typed[:-1], block)
         if typed[-1] != _SNAPPY:
             raise block.damaged(f"is packed in a way that is not known, {typed[-1]}")
+        self.is_packed = True
         try:
             return self._counted(unpack(typed[:-1]), block)
         except SnappyError as error:

@@ -12,6 +12,7 @@ import click
 import savedmodel_compat
 from savedmodel_compat.checks.policy import Policy
 from savedmodel_compat.checks.rules import RULES, Rule, Severity
+from savedmodel_compat.report import targets
 from savedmodel_compat.report.inspect import printable
 
 if TYPE_CHECKING:
@@ -20,10 +21,14 @@ if TYPE_CHECKING:
     from savedmodel_compat.checks.findings import Finding
     from savedmodel_compat.checks.run import Report
     from savedmodel_compat.model.checkpoint import Checkpoint
+    from savedmodel_compat.prediction.outlook import Outlook
 
 SCHEMA = 1
 _SHOWN = 5
 _KINDS = ("not checked", "with errors", "with warnings", "good")
+# They are said with the targets.
+_OF_TARGETS = frozenset(("T1", "T2", "T3"))
+_TARGET_COLOURS = {"✓": "green", "✗": "red", "!": "yellow", "?": "cyan"}
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
 
 
@@ -133,13 +138,24 @@ def _model_record(report: Report) -> dict[str, Any]:
         "path": whole(str(report.path)),
         "version": report.version,
         "findings": [_finding_record(finding) for finding in report.findings],
-        "targets": {},
+        **_targets_record(report),
         "checkpoint": _checkpoint_record(report.checkpoint),
         "tensor_data_verified": report.is_verified,
         "seconds": round(report.seconds, 4),
         "error": None if report.error is None else whole(report.error.message),
         "hint": None if report.error is None else report.error.hint,
         "faults": list(report.faults),
+    }
+
+
+def _targets_record(report: Report) -> dict[str, Any]:
+    outlook = report.outlook
+    if outlook is None:
+        return {"targets": {}, "floor": None, "advice": []}
+    return {
+        "targets": targets.as_record(outlook),
+        "floor": targets.floor_record(outlook.floor),
+        "advice": targets.advice_record(outlook),
     }
 
 
@@ -173,13 +189,27 @@ def _model_lines(report: Report, look: Look) -> Iterator[str]:
     text = f"{title}: {_verdict(report)}"
     yield from _wrapped(f"{mark} ", text, look, indent="    ", colour=colour)
     for finding in report.findings:
+        if report.outlook is not None and finding.rule in _OF_TARGETS:
+            continue
         head = f"    {finding.severity.value:<8}{finding.rule:<4} "
         text = f"{finding.where}: {finding.message}"
         colour = _COLOURS[finding.severity]
         yield from _wrapped(head, text, look, indent=" " * len(head), colour=colour)
         yield from _wrapped(" " * len(head) + "fix: ", finding.fix, look, indent=" " * len(head))
+    if report.outlook is not None:
+        yield from _target_lines(report.outlook, look)
     if report.error is not None and report.error.hint:
         yield from _wrapped("    hint: ", report.error.hint, look, indent=" " * 10)
+
+
+def _target_lines(outlook: Outlook, look: Look) -> Iterator[str]:
+    tags = ",".join(outlook.tags)
+    yield f"    predicted for the C++ loader on a CPU, MetaGraph [{printable(tags)}]:"
+    for mark, release, text in targets.lines(outlook):
+        head = f"    {mark:<1} {release:<8} "
+        yield from _wrapped(
+            head, text, look, indent=" " * len(head), colour=_TARGET_COLOURS.get(mark, "")
+        )
 
 
 def _wrapped(head: str, text: str, look: Look, *, indent: str, colour: str = "") -> Iterator[str]:

@@ -13,6 +13,7 @@ _TITLES = {
     "S": "Signatures",
     "V": "Variables",
     "W": "Warm-up",
+    "T": "Targets (`--target`)",
 }
 
 

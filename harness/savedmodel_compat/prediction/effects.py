@@ -1,0 +1,154 @@
+"""When a loader comes upon a fault: at load, in a run, or never."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from savedmodel_compat.prediction import loaders
+from savedmodel_compat.prediction.faults import Fault, Kind
+from savedmodel_compat.prediction.reach import NEVER, Reach, Runs
+from savedmodel_compat.prediction.usage import (
+    INIT,
+    RESTORE,
+    SAVE,
+    Demand,
+    Edge,
+    Need,
+    Reference,
+    Site,
+    has_effects,
+)
+from savedmodel_compat.prediction.values import When
+
+_AT_LOAD = RESTORE | INIT
+_BUILT = frozenset((Kind.OP, Kind.INPUTS, Kind.UNTYPED))
+_PLACED = frozenset((Kind.KERNEL, Kind.VALUE, Kind.DEVICE))
+_LOOKED_UP = frozenset((Edge.CALL, Edge.LOWERED))
+# Grappler takes these out of a body before kernels are made for it (core/grappler/optimizers).
+_SIMPLIFIED = frozenset(
+    ("Identity", "IdentityN", "NoOp", "PreventGradient", "Snapshot", "StopGradient")
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """When something is come upon.
+
+    Args:
+        when: at load or in a run.
+        certain: whether it surely is.
+        bits: of the signatures, if it is in a run.
+    """
+
+    when: When
+    certain: bool = True
+    bits: int = 0
+
+
+class CppLoader:
+    """The C++ loader of one release (``cc/saved_model/loader.cc``), through the C API.
+
+    Args:
+        release: such as ``2.11.1``.
+        reach: what reaches the functions of the MetaGraph.
+    """
+
+    reads_versions = True
+    """Whether it minds ``min_consumer`` and ``bad_consumers``."""
+
+    def __init__(self, release: str, reach: Reach) -> None:
+        self._reach = reach
+        self.ignores = loaders.IGNORES_UNKNOWN_ATTRS.at(release)
+        """Whether it leaves out attrs that it does not know; None if that is not known."""
+        self._builds = loaders.BUILDS_CALLED_FUNCTIONS.at(release)
+        self._lowers = loaders.LOWERS_CONTROL_FLOW.at(release)
+        self._readies = loaders.READIES_LOOPS.at(release)
+        self._constants = loaders.CHECKS_CONSTANTS.at(release)
+
+    def effects(self, fault: Fault, site: Site, demand: Demand) -> Iterator[Effect]:
+        """Yield when it comes upon a fault at a place, if it does."""
+        unsure = self.ignores is None and fault.kind is Kind.ATTR
+        runs = self._reach.runs.get(site.function or "", NEVER)
+        if fault.compiled:
+            yield from _run(0, self._reach.bits(site.function, site.reached))
+            return
+        if site.function is None:
+            yield Effect(when=When.LOAD, certain=not unsure)
+            return
+        if demand.op == "Const" and fault.attr == "value" and self._constants:
+            yield Effect(when=When.LOAD)
+            return
+        lowered = site.function in self._reach.lowered
+        # Before bodies were built at load, a body that a node calls by its name was put in its place
+        # when it ran, without a look at all that its nodes need.
+        inlined = site.function in self._reach.direct and not self._builds
+        if fault.kind in _BUILT:
+            sure = not inlined or fault.kind is Kind.OP
+            yield from self._built(site.function, runs, lowered=lowered, sure=sure)
+        elif fault.kind in _PLACED:
+            yield from self._placed(fault, runs, lowered=lowered, sure=not inlined)
+        elif site.needed is not Need.PRUNED:
+            sure = not unsure and demand.op not in _SIMPLIFIED
+            sure = sure and not (inlined and fault.kind is Kind.MISSING)
+            yield from self._checked(site, runs, sure=sure)
+
+    def _checked(self, site: Site, runs: Runs, *, sure: bool) -> Iterator[Effect]:
+        """Yield when a kernel is made for a node of a body that runs."""
+        assert site.function is not None
+        certain = runs.certain
+        if site.function in self._reach.lowered and not self._readies:
+            certain = 0
+        if site.needed is Need.RESULT:
+            certain &= ~_AT_LOAD
+        yield from _run(certain if sure else 0, runs.any)
+
+    def _built(self, function: str, runs: Runs, *, lowered: bool, sure: bool) -> Iterator[Effect]:
+        """Yield when a body is made a graph of: every node needs its op, and inputs that fit."""
+        for holds, switch in (
+            (lowered, self._lowers),
+            (function in self._reach.called, self._builds),
+        ):
+            if holds and switch is not False:
+                yield Effect(when=When.LOAD, certain=bool(switch))
+                return
+        yield from _run(runs.certain | runs.branch if sure else 0, runs.any)
+
+    def _placed(self, fault: Fault, runs: Runs, *, lowered: bool, sure: bool) -> Iterator[Effect]:
+        """Yield when the nodes of a body are given devices."""
+        if lowered and self._lowers is not False:
+            yield Effect(when=When.LOAD, certain=bool(self._lowers))
+            return
+        # In a function that runs on its own, some releases pass over a device that is not there.
+        sure = sure and fault.kind is not Kind.DEVICE
+        yield from _run(runs.certain if sure else 0, runs.any)
+
+    def of_absent(self, reference: Reference) -> Iterator[Effect]:
+        """Yield when it comes upon a function that is not in the library."""
+        in_graph = reference.function is None or reference.function in self._reach.lowered
+        if in_graph and reference.edge in _LOOKED_UP and self._builds is not False:
+            yield Effect(when=When.LOAD, certain=bool(self._builds))
+            return
+        if reference.needed is Need.PRUNED:
+            return
+        runs = self._reach.runs.get(reference.function or "", NEVER)
+        certain, perhaps = runs.certain, runs.any
+        if reference.function is None:
+            certain = perhaps = reference.reached
+        is_result = reference.needed is Need.RESULT or not has_effects(reference.op)
+        if is_result:
+            certain &= ~_AT_LOAD
+        if reference.function in self._reach.lowered:
+            certain = 0
+        yield from _run(0 if reference.edge is Edge.OTHER else certain, perhaps)
+
+
+def _run(surely: int, perhaps: int) -> Iterator[Effect]:
+    """Yield what is come upon when a body runs: at load by the restore and init ops, else by signatures."""
+    perhaps &= ~surely
+    for bits, certain in ((surely, True), (perhaps, False)):
+        if bits & _AT_LOAD:
+            yield Effect(when=When.LOAD, certain=certain)
+        signatures = bits & ~(_AT_LOAD | SAVE)
+        if signatures:
+            yield Effect(when=When.RUN, certain=certain, bits=signatures)

@@ -1,0 +1,64 @@
+"""What a model's own files keep every release from: the findings of the static rules, as reasons of a prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from savedmodel_compat.checks.rules import Severity
+from savedmodel_compat.prediction import loaders
+from savedmodel_compat.prediction.values import Place, Reason
+
+if TYPE_CHECKING:
+    from savedmodel_compat.checks.findings import Finding
+    from savedmodel_compat.model.checkpoint import Checkpoint
+
+# What the restore op of every release refuses, and with which cause.
+_REFUSED = {"M7": "variable-missing"}
+# What a release refuses when it comes upon it: a part that nothing reads does no harm.
+_DOUBTED = {
+    "L3": "file-missing",
+    "L4": "asset-missing",
+    "L9": "file-missing",
+    "L16": "file-missing",
+    "M2": "attr-missing",
+    "M3": "init-failed",
+    "M4": "variable-missing",
+    "M10": "function-missing",
+    "M11": "node-inputs-changed",
+    "M18": "attr-missing",
+    "M19": "device-not-available",
+    "M20": "init-failed",
+    "L22": "file-damaged",
+    "V1": "file-damaged",
+    "V2": "file-damaged",
+    "V3": "file-damaged",
+    "V4": "file-damaged",
+}
+
+
+def refused(
+    findings: Iterable[Finding], checkpoint: Checkpoint | None, release: str
+) -> Iterator[Reason]:
+    """Yield why a release does not load a model, or may not, whatever it knows: first what is certain.
+
+    Args:
+        findings: what the static rules say of the model.
+        checkpoint: its variables; None if it has none, or they cannot be read.
+        release: such as ``2.11.1``.
+    """
+    if checkpoint is not None and checkpoint.is_packed:
+        reads = loaders.READS_PACKED_TABLES.at(release)
+        if not reads:
+            said = "variables.index is compressed, which this release cannot read"
+            yield _reason("file-damaged", said, certain=reads is False)
+    errors = [finding for finding in findings if finding.severity is Severity.ERROR]
+    for causes, certain in ((_REFUSED, True), (_DOUBTED, False)):
+        for finding in errors:
+            if finding.rule in causes:
+                said = f"{finding.where} has a fault ({finding.rule})"
+                yield _reason(causes[finding.rule], said, certain=certain)
+
+
+def _reason(cause: str, message: str, *, certain: bool) -> Reason:
+    return Reason(cause=cause, certain=certain, place=Place.RESTORE, message=message)

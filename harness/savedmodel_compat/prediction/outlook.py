@@ -1,0 +1,233 @@
+"""Where a model will load: the releases that were asked for, the oldest that will do, and what would help."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from packaging.version import Version
+
+from savedmodel_compat.prediction.predict import Predictor
+from savedmodel_compat.prediction.usage import SAVE
+from savedmodel_compat.prediction.values import Prediction, Reason, Verdict, When
+from savedmodel_compat.registry import snapshots
+
+if TYPE_CHECKING:
+    from savedmodel_compat.model.values import MetaGraph
+
+Refused = Callable[[str], Sequence[Reason]]
+
+# What the files of a model cause, not its graph.
+_OF_FILES = frozenset(("file-missing", "file-damaged", "variable-missing", "asset-missing"))
+_VARIABLE_ATTRS = frozenset(("VarHandleOp", "VarIsInitializedOp"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Floor:
+    """The oldest release from which on every pinned one loads a model.
+
+    Args:
+        release: the pin; None if the newest does not load it.
+        refusing: the newest pin that does not load it; None if all do.
+        reason: why that one does not; None if all do, or if nobody can tell.
+    """
+
+    release: str | None
+    refusing: str | None
+    reason: Reason | None
+
+    @property
+    def words(self) -> str:
+        """Return it as a sentence."""
+        if self.refusing is None:
+            return "every pinned TensorFlow loads it"
+        because = _because(self.reason)
+        if self.release is None:
+            return f"{self.refusing}, the newest pinned TensorFlow, does not load it, {because}"
+        return f"needs TensorFlow >= {minor(self.release)}, {because} ({self.refusing} refuses it)"
+
+
+def _because(reason: Reason | None) -> str:
+    if reason is None:
+        return "for a reason that the model does not tell"
+    if reason.op is None or reason.node is None:
+        return f"because {reason.message}"
+    attr = f".{reason.attr}" if reason.attr else ""
+    inside = reason.function or f"node {reason.node}"
+    return f"because of {reason.op}{attr} in {inside}, {reason.place.words}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """Something that would help.
+
+    Args:
+        what: to do.
+        releases: the targets that would then load it; empty if it cannot be told.
+    """
+
+    what: str
+    releases: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """Return it as a sentence."""
+        if not self.releases:
+            return self.what
+        return f"{self.what}: it would then load in {', '.join(self.releases)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What is said of one MetaGraph.
+
+    Args:
+        tags: its tag set.
+        predictions: one a target, in the order of the targets.
+        floor: over all pins, whatever the targets.
+        advice: for the targets that do not load it, or that run it otherwise.
+    """
+
+    tags: tuple[str, ...]
+    predictions: tuple[Prediction, ...]
+    floor: Floor
+    advice: tuple[Advice, ...]
+
+
+def outlook_of(
+    meta_graph: MetaGraph, targets: Sequence[str], refused: Refused | None = None
+) -> Outlook:
+    """Return where a MetaGraph will load.
+
+    Args:
+        meta_graph: the MetaGraph.
+        targets: releases, oldest first.
+        refused: tells why a release does not load it, or may not, for what its files are.
+    """
+    predictor = Predictor(meta_graph)
+    every = {
+        release: _with(predictor.predict(release), refused(release) if refused else ())
+        for release in dict.fromkeys((*targets, *snapshots.releases()))
+    }
+    predictions = [every[release] for release in targets]
+    floor = _floor([every[release] for release in snapshots.releases()])
+    return Outlook(
+        tags=meta_graph.tags,
+        predictions=tuple(predictions),
+        floor=floor,
+        advice=tuple(_advice(predictor, predictions, floor)),
+    )
+
+
+def minor(release: str) -> str:
+    """Return ``2.10`` of ``2.10.1``."""
+    version = Version(release)
+    return f"{version.major}.{version.minor}"
+
+
+def _with(prediction: Prediction, refused: Sequence[Reason]) -> Prediction:
+    """Return a prediction that takes the model's files into account."""
+    if not refused:
+        return prediction
+    certain = any(reason.certain for reason in refused)
+    loads = prediction.loads
+    if loads is not Verdict.NO:
+        loads = Verdict.NO if certain else Verdict.UNKNOWN
+    return replace(
+        prediction,
+        loads=loads,
+        reasons=(*prediction.reasons, *refused),
+        runs={} if loads is Verdict.NO else prediction.runs,
+        doubt=refused[0].message if loads is Verdict.UNKNOWN else prediction.doubt,
+    )
+
+
+def _floor(every: Sequence[Prediction]) -> Floor:
+    """Return the floor, of predictions for all pins, oldest first."""
+    last: Prediction | None = None
+    release: str | None = None
+    for prediction in every:
+        if prediction.loads is not Verdict.YES:
+            last, release = prediction, None
+        elif release is None:
+            release = prediction.release
+    if last is None:
+        return Floor(release=release, refusing=None, reason=None)
+    certain = [reason for reason in last.reasons if reason.when is When.LOAD]
+    return Floor(release=release, refusing=last.release, reason=certain[0] if certain else None)
+
+
+def _advice(
+    predictor: Predictor, predictions: Sequence[Prediction], floor: Floor
+) -> Iterator[Advice]:
+    failing = [one for one in predictions if one.loads is Verdict.NO]
+    if failing and floor.release is None and _is_of_files(floor.reason):
+        yield Advice(what="mend the model first: its own files keep every release from loading it")
+        return
+    yield from _rewrites(predictor, failing)
+    reasons = [reason for one in failing for reason in one.reasons if reason.when is When.LOAD]
+    if any(reason.cause == "device-not-available" for reason in reasons):
+        yield Advice(what="export with clear_devices=True: nodes are pinned to devices")
+    yield from _libraries(reasons)
+    telling = any(attr.is_telling for one in predictions for attr in one.ignored)
+    if (failing or telling) and floor.release is not None and floor.refusing is not None:
+        newer = f"TensorFlow {minor(floor.release)} or later"
+        yield Advice(what=f"upgrade the consumer to {newer}, all of which load it")
+    elif telling:
+        yield Advice(
+            what="upgrade the consumer to one that knows the attrs, or export with the release that serves"
+        )
+
+
+def _is_of_files(reason: Reason | None) -> bool:
+    return reason is not None and reason.op is None and reason.cause in _OF_FILES
+
+
+def _rewrites(predictor: Predictor, failing: Sequence[Prediction]) -> Iterator[Advice]:
+    """Yield the ways of writing the model again that help, the least work first, each only if it is needed."""
+    left = [one.release for one in failing]
+    strip = "strip it (savedmodel-compat strip MODEL DEST)"
+    builder = (
+        "export with the v1 builder (tf.compat.v1.saved_model.Builder, strip_default_attrs=True), which"
+        " writes no traced functions for saving, and none that no signature reaches"
+    )
+    ways = [(strip, True, 0)]
+    if predictor.usage.has_objects:
+        ways.append((builder, True, SAVE))
+    for what, stripped, without in ways:
+        helped = [
+            release
+            for release in left
+            if predictor.predict(release, stripped=stripped, without=without).loads is Verdict.YES
+        ]
+        if helped:
+            yield Advice(what=what, releases=tuple(helped))
+            left = [release for release in left if release not in helped]
+    if any(_is_of_variables(one) for one in failing if one.release in left):
+        yield Advice(
+            what="export with reference variables (use_resource=False) through the v1 builder: the"
+            " attrs that are left belong to resource variables, and stripping does not remove them"
+        )
+
+
+def _is_of_variables(prediction: Prediction) -> bool:
+    """Whether nothing but attrs of resource variables keeps a release from loading it."""
+    reasons = [reason for reason in prediction.reasons if reason.when is When.LOAD]
+    telling = [reason for reason in reasons if not (reason.default and reason.attr)]
+    return bool(telling) and all(
+        reason.cause == "attr-unknown" and reason.op in _VARIABLE_ATTRS for reason in telling
+    )
+
+
+def _libraries(reasons: Sequence[Reason]) -> Iterator[Advice]:
+    from savedmodel_compat.registry.op_libraries import library_of
+
+    seen: set[str] = set()
+    for reason in reasons:
+        library = (
+            library_of(reason.op) if reason.cause == "op-not-registered" and reason.op else None
+        )
+        if library is not None and library.name not in seen:
+            seen.add(library.name)
+            yield Advice(what=f"load {library.name} first, which has {reason.op}: {library.advice}")

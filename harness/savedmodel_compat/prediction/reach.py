@@ -1,0 +1,159 @@
+"""Which function bodies a load builds, replaces or runs, and which a signature runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from savedmodel_compat.prediction.usage import (
+    INIT,
+    RESTORE,
+    Edge,
+    Need,
+    Reference,
+    Usage,
+    has_effects,
+)
+
+_CERTAIN, _BRANCH, _MAYBE = range(3)
+_CALLS = (Edge.CALL, Edge.DIRECT)
+_AT_LOAD = RESTORE | INIT
+# What running a body that runs so surely says of the body behind an edge.
+_ONWARD = {
+    Edge.CALL: _CERTAIN,
+    Edge.DIRECT: _CERTAIN,
+    Edge.LOWERED: _CERTAIN,
+    Edge.BRANCH: _BRANCH,
+    Edge.OTHER: _MAYBE,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runs:
+    """What runs a function body, as bits of a `Usage`.
+
+    Args:
+        certain: what runs it whenever it runs at all.
+        branch: what runs an op that may choose it among its branches, and makes it ready for that.
+        maybe: what may run it.
+    """
+
+    certain: int = 0
+    branch: int = 0
+    maybe: int = 0
+
+    @property
+    def any(self) -> int:
+        """Return all of them."""
+        return self.certain | self.branch | self.maybe
+
+
+NEVER = Runs()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """What reaches the function bodies of a MetaGraph.
+
+    Args:
+        called: those that nodes of the graph call, directly or through bodies that are called.
+        direct: those that some node names as its op.
+        lowered: those that control flow in the graph is replaced by, with the bits of what reaches it.
+        runs: what runs each body.
+    """
+
+    called: frozenset[str]
+    direct: frozenset[str]
+    lowered: Mapping[str, int]
+    runs: Mapping[str, Runs] = field(default_factory=dict)
+
+    def bits(self, function: str | None, reached: int) -> int:
+        """Return the bits of all that may run a node.
+
+        Args:
+            function: the function whose body holds it; None if the graph does.
+            reached: what reaches it, if the graph holds it.
+        """
+        if function is None:
+            return reached
+        return self.runs.get(function, NEVER).any | self.lowered.get(function, 0)
+
+
+def reach_of(usage: Usage) -> Reach:
+    """Return what reaches the bodies of a MetaGraph's functions."""
+    behind: dict[str | None, list[Reference]] = {}
+    for reference in usage.references:
+        behind.setdefault(reference.function, []).append(reference)
+    lowered = _lowered(behind)
+    return Reach(
+        called=_called(behind, lowered),
+        direct=frozenset(one.target for one in usage.references if one.edge is Edge.DIRECT),
+        lowered=lowered,
+        runs=_runs(behind),
+    )
+
+
+def _lowered(behind: Mapping[str | None, list[Reference]]) -> Mapping[str, int]:
+    found: dict[str, int] = {}
+    pending = [
+        (reference.target, reference.reached)
+        for reference in behind.get(None, ())
+        if reference.edge is Edge.LOWERED
+    ]
+    while pending:
+        name, bits = pending.pop()
+        if name in found and not bits & ~found[name]:
+            continue
+        found[name] = found.get(name, 0) | bits
+        pending += [
+            (reference.target, found[name])
+            for reference in behind.get(name, ())
+            if reference.edge is Edge.LOWERED
+        ]
+    return found
+
+
+def _called(
+    behind: Mapping[str | None, list[Reference]], lowered: Mapping[str, int]
+) -> frozenset[str]:
+    found: set[str] = set()
+    pending: list[str | None] = [None, *lowered]
+    while pending:
+        for reference in behind.get(pending.pop(), ()):
+            if reference.edge in _CALLS and reference.target not in found:
+                found.add(reference.target)
+                pending.append(reference.target)
+    return frozenset(found)
+
+
+def _runs(behind: Mapping[str | None, list[Reference]]) -> Mapping[str, Runs]:
+    bits: dict[str, list[int]] = {}
+    pending = [
+        step for reference in behind.get(None, ()) for step in _onward(reference, reference.reached)
+    ]
+    while pending:
+        name, surety, new = pending.pop()
+        here = bits.setdefault(name, [0, 0, 0])
+        new &= ~here[surety]
+        if not new:
+            continue
+        here[surety] |= new
+        for reference in behind.get(name, ()):
+            for target, onward, passed in _onward(reference, new):
+                pending.append((target, max(surety, onward), passed))
+    return {name: Runs(certain=c, branch=b, maybe=m) for name, (c, b, m) in bits.items()}
+
+
+def _onward(reference: Reference, bits: int) -> Iterator[tuple[str, int, int]]:
+    """Yield how surely a node that runs passes which bits on to the body that it refers to."""
+    if reference.needed is Need.PRUNED:
+        return
+    surety = _ONWARD[reference.edge]
+    # Who restores or initialises takes no results: what only makes one may be left out.
+    is_call = reference.edge is Edge.DIRECT
+    is_result = reference.needed is Need.RESULT or is_call or not has_effects(reference.op)
+    at_load = bits & _AT_LOAD if is_result and surety == _CERTAIN else 0
+    if at_load:
+        yield reference.target, _MAYBE, at_load
+    if bits & ~at_load:
+        yield reference.target, surety, bits & ~at_load
