@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
 def test_a_rule_says_all_that_it_must(rule: Rule) -> None:
     """An id of the scheme, one sentence, who enforces it, and what to do."""
-    assert re.fullmatch(r"[LMSVW][1-9]\d*", rule.id)
+    assert re.fullmatch(r"[LMSVWT][1-9]\d*", rule.id)
     assert rule.title.endswith(".")
     assert rule.title[0].isupper() or rule.title[0].islower()
     assert re.search(r"\b(TF|TFS) [\w/]+|keras src/", rule.source) or rule.source == NOBODY

@@ -141,7 +141,7 @@ def _reached_functions(
 ) -> set[str]:
     """Return the functions that nodes refer to, directly or through bodies, which may recur."""
     found: set[str] = set()
-    bearers = _Bearers()
+    bearers = Bearers()
     pending = [nodes] if bodies else []
     while pending:
         for node in pending.pop():
@@ -152,7 +152,7 @@ def _reached_functions(
     return found
 
 
-class _Bearers:
+class Bearers:
     """Finds functions in attrs, and remembers which attr of which op cannot hold any.
 
     The type of an attr is the op's (``core/framework/op_def.proto``), so one look at a number is
@@ -160,6 +160,7 @@ class _Bearers:
     """
 
     def __init__(self) -> None:
+        """Begin without knowing any op."""
         self._plain: set[tuple[str, str]] = set()
 
     def named(self, node: schema.NodeDef) -> list[str]:

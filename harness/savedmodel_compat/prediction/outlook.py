@@ -20,7 +20,10 @@ Refused = Callable[[str], Sequence[Reason]]
 
 # What the files of a model cause, not its graph.
 _OF_FILES = frozenset(("file-missing", "file-damaged", "variable-missing", "asset-missing"))
-_VARIABLE_ATTRS = frozenset(("VarHandleOp", "VarIsInitializedOp"))
+# Reference variables have none of these.
+_VARIABLE_OPS = frozenset(
+    ("AssignVariableOp", "ReadVariableOp", "VarHandleOp", "VarIsInitializedOp")
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,19 +207,22 @@ def _rewrites(predictor: Predictor, failing: Sequence[Prediction]) -> Iterator[A
         if helped:
             yield Advice(what=what, releases=tuple(helped))
             left = [release for release in left if release not in helped]
-    if any(_is_of_variables(one) for one in failing if one.release in left):
+    only_save = SAVE if predictor.usage.has_objects else 0
+    at_best = [predictor.predict(release, stripped=True, without=only_save) for release in left]
+    helped = [one.release for one in at_best if _is_of_variables(one)]
+    if helped:
         yield Advice(
-            what="export with reference variables (use_resource=False) through the v1 builder: the"
-            " attrs that are left belong to resource variables, and stripping does not remove them"
+            what="export with reference variables (use_resource=False) through the v1 builder, with"
+            " strip_default_attrs=True: stripping alone leaves attrs of resource variables",
+            releases=tuple(helped),
         )
 
 
 def _is_of_variables(prediction: Prediction) -> bool:
     """Whether nothing but attrs of resource variables keeps a release from loading it."""
     reasons = [reason for reason in prediction.reasons if reason.when is When.LOAD]
-    telling = [reason for reason in reasons if not (reason.default and reason.attr)]
-    return bool(telling) and all(
-        reason.cause == "attr-unknown" and reason.op in _VARIABLE_ATTRS for reason in telling
+    return bool(reasons) and all(
+        reason.cause == "attr-unknown" and reason.op in _VARIABLE_OPS for reason in reasons
     )
 
 

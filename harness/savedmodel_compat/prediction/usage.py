@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from savedmodel_compat.model.graph import functions_named, node_of
+from savedmodel_compat.model.graph import Bearers, node_of
 from savedmodel_compat.prediction.relevance import Relevance, relevance_of
 from savedmodel_compat.registry import known
 
@@ -197,6 +197,7 @@ class _Survey:
         self._numbers: dict[Demand, int] = {}
         self._places: dict[tuple[int, str | None, int, Need], list[str | int]] = {}
         self._relevance: dict[str, Relevance] = {}
+        self._bearers = Bearers()
         self.references: list[Reference] = []
         self.absent: list[Reference] = []
 
@@ -219,10 +220,9 @@ class _Survey:
         self, node: schema.NodeDef, *, function: str | None, reached: int, needed: Need
     ) -> None:
         op = node.op
-        named = functions_named(node)
-        if op in self._functions:
-            named.append(op)
-        for target in named:
+        # The first is the op, which most often is no function.
+        first, *named = self._bearers.named(node)
+        for target in (first, *named) if op in self._functions else named:
             here = target in self._functions
             (self.references if here else self.absent).append(
                 Reference(
