@@ -206,10 +206,12 @@ def _target_lines(outlook: Outlook, look: Look) -> Iterator[str]:
     tags = ",".join(outlook.tags)
     yield f"    predicted for the C++ loader on a CPU, MetaGraph [{printable(tags)}]:"
     for mark, release, text in targets.lines(outlook):
+        if not text:
+            yield ""
+            continue
         head = f"    {mark:<1} {release:<8} "
-        yield from _wrapped(
-            head, text, look, indent=" " * len(head), colour=_TARGET_COLOURS.get(mark, "")
-        )
+        colour = _TARGET_COLOURS.get(mark, "")
+        yield from _wrapped(head, text, look, indent=" " * len(head), colour=colour)
 
 
 def _wrapped(head: str, text: str, look: Look, *, indent: str, colour: str = "") -> Iterator[str]:
@@ -263,6 +265,8 @@ def _summary_lines(reports: Sequence[Report], policy: Policy) -> Iterator[str]:
     skipped = [report.path.name for report in reports if report.skipped]
     if len(models) > 1:
         yield ""
+        outlooks = {str(one.name): one.outlook for one in models if one.outlook is not None}
+        yield from targets.table(outlooks)
         yield f"{plural(len(models), 'model')}: {', '.join(_counts(models))}"
     if skipped:
         shown = ", ".join(skipped[:_SHOWN])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from savedmodel_compat.prediction.values import Ignored, Prediction, Reason, Verdict, When
@@ -142,3 +142,23 @@ def _words(reason: Reason) -> str:
         return f"{reason.cause}: {reason.message}"
     more = f" and {reason.count - 1} more" if reason.count > 1 else ""
     return f"{reason.cause}: {reason.message}; {reason.where}{more}, {reason.place.words}"
+
+
+def table(outlooks: Mapping[str, Outlook]) -> Iterator[str]:
+    """Yield a table of several models: a line each, a column a target, a mark in each cell.
+
+    Args:
+        outlooks: by the name of the model.
+    """
+    releases = list(
+        dict.fromkeys(one.release for found in outlooks.values() for one in found.predictions)
+    )
+    if not releases:
+        return
+    width = max(map(len, outlooks))
+    yield f"{'':{width}}  {'  '.join(releases)}"
+    for name, found in outlooks.items():
+        marks = {one.release: _mark(one) for one in found.predictions}
+        cells = [f"{marks.get(release, ' '):<{len(release)}}" for release in releases]
+        yield f"{name:{width}}  {'  '.join(cells)}".rstrip()
+    yield "✓ loads   ! loads, but ignores what matters   ✗ fails   ? unknown"
