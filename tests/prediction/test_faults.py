@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from savedmodel_compat.model import schema
@@ -17,7 +19,7 @@ def _of_type(number: int) -> bytes:
     return bytes(schema.AttrValue(type=number).SerializeToString())
 
 
-def _of(op: str, inputs: int, device: str = "", label: str = "", **attrs: bytes | None) -> Demand:
+def _of(op: str, inputs: int, device: str = "", label: str = "", **attrs: Any) -> Demand:
     return Demand(
         op=op, inputs=inputs, attrs=tuple(sorted(attrs.items())), label=label, device=device
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 from savedmodel_compat.prediction import loaders
 from savedmodel_compat.prediction.faults import Fault, Kind
@@ -17,11 +18,16 @@ from savedmodel_compat.prediction.usage import (
     Need,
     Reference,
     Site,
+    Usage,
     has_effects,
 )
 from savedmodel_compat.prediction.values import When
 
-_AT_LOAD = RESTORE | INIT
+if TYPE_CHECKING:
+    from savedmodel_compat.registry.snapshots import Snapshot
+
+AT_LOAD = RESTORE | INIT
+"""Bits of what every load runs."""
 _BUILT = frozenset((Kind.OP, Kind.INPUTS, Kind.UNTYPED))
 _PLACED = frozenset((Kind.KERNEL, Kind.VALUE, Kind.DEVICE))
 _LOOKED_UP = frozenset((Edge.CALL, Edge.LOWERED))
@@ -46,21 +52,52 @@ class Effect:
     bits: int = 0
 
 
+class Loader(Protocol):
+    """What the predictor asks a loader.
+
+    Attributes:
+        name: ``c``, ``v1`` or ``v2``.
+        ignores: whether it leaves out attrs that it does not know; None if that is not known.
+        reads_versions: whether it minds ``min_consumer`` and ``bad_consumers``.
+        producer: the GraphDef version by which it looks for ops that were removed.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+
+    @property
+    def ignores(self) -> bool | None: ...  # noqa: D102
+
+    @property
+    def reads_versions(self) -> bool: ...  # noqa: D102
+
+    @property
+    def producer(self) -> int: ...  # noqa: D102
+
+    def effects(self, fault: Fault, site: Site, demand: Demand) -> Iterator[Effect]:
+        """Yield when it comes upon a fault at a place, if it does."""
+
+    def of_absent(self, reference: Reference) -> Iterator[Effect]:
+        """Yield when it comes upon a function that is not in the library."""
+
+
 class CppLoader:
     """The C++ loader of one release (``cc/saved_model/loader.cc``), through the C API.
 
     Args:
-        release: such as ``2.11.1``.
-        reach: what reaches the functions of the MetaGraph.
+        snapshot: of the release.
+        usage: what the MetaGraph asks for.
+        reach: what reaches its functions.
     """
 
+    name = "c"
     reads_versions = True
-    """Whether it minds ``min_consumer`` and ``bad_consumers``."""
 
-    def __init__(self, release: str, reach: Reach) -> None:
+    def __init__(self, snapshot: Snapshot, usage: Usage, reach: Reach) -> None:
+        release = snapshot.release
         self._reach = reach
+        self.producer = usage.producer
         self.ignores = loaders.IGNORES_UNKNOWN_ATTRS.at(release)
-        """Whether it leaves out attrs that it does not know; None if that is not known."""
         self._builds = loaders.BUILDS_CALLED_FUNCTIONS.at(release)
         self._lowers = loaders.LOWERS_CONTROL_FLOW.at(release)
         self._readies = loaders.READIES_LOOPS.at(release)
@@ -71,7 +108,7 @@ class CppLoader:
         unsure = self.ignores is None and fault.kind is Kind.ATTR
         runs = self._reach.runs.get(site.function or "", NEVER)
         if fault.compiled:
-            yield from _run(0, self._reach.bits(site.function, site.reached))
+            yield from of_runs(0, self._reach.bits(site.function, site.reached))
             return
         if site.function is None:
             yield Effect(when=When.LOAD, certain=not unsure)
@@ -100,8 +137,8 @@ class CppLoader:
         if site.function in self._reach.lowered and not self._readies:
             certain = 0
         if site.needed is Need.RESULT:
-            certain &= ~_AT_LOAD
-        yield from _run(certain if sure else 0, runs.any)
+            certain &= ~AT_LOAD
+        yield from of_runs(certain if sure else 0, runs.any)
 
     def _built(self, function: str, runs: Runs, *, lowered: bool, sure: bool) -> Iterator[Effect]:
         """Yield when a body is made a graph of: every node needs its op, and inputs that fit."""
@@ -112,7 +149,7 @@ class CppLoader:
             if holds and switch is not False:
                 yield Effect(when=When.LOAD, certain=bool(switch))
                 return
-        yield from _run(runs.certain | runs.branch if sure else 0, runs.any)
+        yield from of_runs(runs.certain | runs.branch if sure else 0, runs.any)
 
     def _placed(self, fault: Fault, runs: Runs, *, lowered: bool, sure: bool) -> Iterator[Effect]:
         """Yield when the nodes of a body are given devices."""
@@ -121,7 +158,7 @@ class CppLoader:
             return
         # In a function that runs on its own, some releases pass over a device that is not there.
         sure = sure and fault.kind is not Kind.DEVICE
-        yield from _run(runs.certain if sure else 0, runs.any)
+        yield from of_runs(runs.certain if sure else 0, runs.any)
 
     def of_absent(self, reference: Reference) -> Iterator[Effect]:
         """Yield when it comes upon a function that is not in the library."""
@@ -137,18 +174,18 @@ class CppLoader:
             certain = perhaps = reference.reached
         is_result = reference.needed is Need.RESULT or not has_effects(reference.op)
         if is_result:
-            certain &= ~_AT_LOAD
+            certain &= ~AT_LOAD
         if reference.function in self._reach.lowered:
             certain = 0
-        yield from _run(0 if reference.edge is Edge.OTHER else certain, perhaps)
+        yield from of_runs(0 if reference.edge is Edge.OTHER else certain, perhaps)
 
 
-def _run(surely: int, perhaps: int) -> Iterator[Effect]:
+def of_runs(surely: int, perhaps: int) -> Iterator[Effect]:
     """Yield what is come upon when a body runs: at load by the restore and init ops, else by signatures."""
     perhaps &= ~surely
     for bits, certain in ((surely, True), (perhaps, False)):
-        if bits & _AT_LOAD:
+        if bits & AT_LOAD:
             yield Effect(when=When.LOAD, certain=certain)
-        signatures = bits & ~(_AT_LOAD | SAVE)
+        signatures = bits & ~(AT_LOAD | SAVE)
         if signatures:
             yield Effect(when=When.RUN, certain=certain, bits=signatures)

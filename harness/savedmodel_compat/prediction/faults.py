@@ -55,6 +55,7 @@ class Fault:
         default: whether an unknown attr has the producer's default; None if nobody tells.
         said: what is wrong, in words; the op stands before it.
         compiled: whether a device that compiles takes the node all the same, which may work.
+        gone: the GraphDef version in which the op was removed; 0 if it is no such fault.
     """
 
     kind: Kind
@@ -62,6 +63,7 @@ class Fault:
     default: bool | None = None
     said: str = ""
     compiled: bool = False
+    gone: int = 0
 
 
 @lru_cache(maxsize=1 << 16)
@@ -93,7 +95,7 @@ def _faults(
         # CheckOpDeprecation in core/framework/op_def_util.cc.
         why = definition.deprecation.explanation
         said = f"was removed in GraphDef version {gone}, and the model is of {producer}"
-        yield Fault(kind=Kind.DEPRECATED, said=f"{said}: {why}" if why else said)
+        yield Fault(kind=Kind.DEPRECATED, said=f"{said}: {why}" if why else said, gone=gone)
     attrs = {attr.name: attr for attr in definition.attr}
     given = dict(demand.attrs)
     yield from _unknown(given, attrs, reference)

@@ -97,3 +97,7 @@ def types(release: str) -> frozenset[int]:
 
 READS_PACKED_TABLES = Switch(last_without="1.4.1", first_with="1.7.1")
 """The index of a checkpoint may be compressed with Snappy (``core/lib/io/format.cc``)."""
+
+BUILDS_CALLED_IN_PYTHON = Switch(last_without="1.13.2", first_with="1.15.5")
+"""Python, too, makes graphs of the functions that nodes of the graph call, for their shapes
+(``core/common_runtime/shape_refiner.cc``)."""

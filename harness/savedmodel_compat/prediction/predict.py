@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from savedmodel_compat.prediction import loaders
 from savedmodel_compat.prediction._gather import Hit, Left, ignored_of, reasons_of
-from savedmodel_compat.prediction.effects import CppLoader
+from savedmodel_compat.prediction.effects import CppLoader, Loader
 from savedmodel_compat.prediction.faults import Fault, Kind, faults_of, types_in
 from savedmodel_compat.prediction.kernels import device_fault, kernel_fault
-from savedmodel_compat.prediction.reach import reach_of
-from savedmodel_compat.prediction.usage import Demand, Site, usage_of
+from savedmodel_compat.prediction.python_loaders import V1Loader, V2Loader
+from savedmodel_compat.prediction.reach import Reach, reach_of
+from savedmodel_compat.prediction.usage import Demand, Site, Usage, usage_of
 from savedmodel_compat.prediction.values import Place, Prediction, Reason, Verdict, When
 from savedmodel_compat.registry import known, snapshots
+from savedmodel_compat.registry.snapshots import Snapshot
 from savedmodel_compat.tensors import dtype_name
 
 if TYPE_CHECKING:
     from savedmodel_compat.model import schema
     from savedmodel_compat.model.values import MetaGraph
-    from savedmodel_compat.registry.snapshots import Snapshot
+
+
+LOADERS: Mapping[str, Callable[[Snapshot, Usage, Reach], Loader]] = {
+    "c": CppLoader,
+    "v1": V1Loader,
+    "v2": V2Loader,
+}
+"""The loaders that are known, by name."""
 
 
 class Predictor:
@@ -33,18 +42,21 @@ class Predictor:
     def __init__(self, meta_graph: MetaGraph) -> None:
         self.usage = usage_of(meta_graph)
         self.reach = reach_of(self.usage)
-        self._faults: dict[tuple[int, int], tuple[Fault, ...]] = {}
+        self._faults: dict[tuple[int, int, int], tuple[Fault, ...]] = {}
         self._kernels: dict[tuple[int, int, int, frozenset[str]], Fault | None] = {}
         self._types = [frozenset(types_in(demand)) for demand in self.usage.demands]
         self._sites: dict[int, list[Site]] = {}
         for site in self.usage.sites:
             self._sites.setdefault(site.demand, []).append(site)
 
-    def predict(self, release: str, *, stripped: bool = False, without: int = 0) -> Prediction:
-        """Return what a release's C++ loader does with it.
+    def predict(
+        self, release: str, loader: str = "c", *, stripped: bool = False, without: int = 0
+    ) -> Prediction:
+        """Return what a loader of a release does with it, on a CPU.
 
         Args:
-            release: such as ``2.11.1``; one that has a snapshot.
+            release: such as ``2.11.1``; unknown is the answer for one that has no snapshot.
+            loader: ``c``, ``v1`` or ``v2``.
             stripped: as if attrs that have their default values had been stripped.
             without: bits of roots; as if what only these reach were not there.
         """
@@ -52,22 +64,25 @@ class Predictor:
         if snapshot is None:
             return Prediction(
                 release=release,
-                loader="c",
+                loader=loader,
                 loads=Verdict.UNKNOWN,
                 doubt=f"there is no snapshot of {release}: savedmodel-compat runtime snapshot {release}",
             )
-        return _Release(self, snapshot, stripped=stripped, without=without).prediction()
+        asked = LOADERS[loader](snapshot, self.usage, self.reach)
+        return _Release(self, snapshot, asked, stripped=stripped, without=without).prediction()
 
-    def faults(self, index: int, demand: Demand, snapshot: Snapshot) -> Sequence[Fault]:
-        """Return what the definitions and kernels of a release do not grant."""
+    def faults(
+        self, index: int, demand: Demand, snapshot: Snapshot, producer: int
+    ) -> Sequence[Fault]:
+        """Return what the definitions and kernels of a release do not grant to a graph of a GraphDef version."""
         form, definition = snapshot.form(demand.op), snapshot.op(demand.op)
         if form is None or definition is None:
             return (Fault(kind=Kind.OP, said="is not registered"),)
-        key = (index, form)
+        key = (index, form, producer)
         found = self._faults.get(key)
         if found is None:
             reference = self.usage.own.get(demand.op) or known.op(demand.op)
-            found = faults_of(demand, definition, reference, self.usage.producer)
+            found = faults_of(demand, definition, reference, producer)
             self._faults[key] = found
         return (*found, *self._of_build(index, demand, snapshot, form, definition))
 
@@ -99,18 +114,26 @@ class _Release:
     """One prediction in the making."""
 
     def __init__(
-        self, predictor: Predictor, snapshot: Snapshot, *, stripped: bool, without: int
+        self,
+        predictor: Predictor,
+        snapshot: Snapshot,
+        loader: Loader,
+        *,
+        stripped: bool,
+        without: int,
     ) -> None:
         self._predictor, self._snapshot = predictor, snapshot
         self._usage, self._reach = predictor.usage, predictor.reach
         self._stripped, self._without = stripped, without
-        self._loader = CppLoader(snapshot.release, predictor.reach)
+        self._loader = loader
 
     def prediction(self) -> Prediction:
         hits: list[Hit] = []
         left: list[Left] = []
         for index, demand in enumerate(self._usage.demands):
-            for fault in self._predictor.faults(index, demand, self._snapshot):
+            for fault in self._predictor.faults(
+                index, demand, self._snapshot, self._loader.producer
+            ):
                 is_attr = fault.kind is Kind.ATTR
                 if is_attr and self._stripped and fault.default:
                     continue
@@ -177,7 +200,7 @@ class _Release:
             runs = {key: _runs(key, reasons) for key in self._usage.signatures}
         prediction = Prediction(
             release=self._snapshot.release,
-            loader="c",
+            loader=self._loader.name,
             loads=loads,
             reasons=reasons,
             ignored=tuple(ignored_of(left, self._usage)),

@@ -146,6 +146,11 @@ class Usage:
     bad_consumers: tuple[int, ...]
     has_objects: bool
 
+    @property
+    def every_signature(self) -> int:
+        """Return the bits of all signatures."""
+        return sum(FIRST_SIGNATURE << index for index in range(len(self.signatures[:_SIGNATURES])))
+
     def signatures_of(self, reached: int) -> tuple[str, ...]:
         """Return the signatures among some bits."""
         bits = reached >> FIRST_SIGNATURE.bit_length() - 1
