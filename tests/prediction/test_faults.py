@@ -58,7 +58,7 @@ def test_an_unknown_attr_at_its_default() -> None:
 
 def test_an_unknown_attr_with_another_value() -> None:
     """blank_index came after 2.5, and its default is -1."""
-    attrs: dict[str, bytes | None] = {
+    attrs: dict[str, Any] = {
         "T": _of_type(FLOAT),
         "merge_repeated": None,
         "blank_index": bytes(schema.AttrValue(i=0).SerializeToString()),
@@ -69,7 +69,7 @@ def test_an_unknown_attr_with_another_value() -> None:
 
 def test_an_attr_that_no_release_knows() -> None:
     """Nobody tells its default."""
-    attrs: dict[str, bytes | None] = {
+    attrs: dict[str, Any] = {
         "T": _of_type(FLOAT),
         "invented": bytes(schema.AttrValue(i=7).SerializeToString()),
     }
@@ -83,7 +83,7 @@ def test_an_attr_that_no_release_knows() -> None:
 )
 def test_a_missing_attr_without_default(op: str, inputs: int, attr: str, kind: Kind) -> None:
     """Without one that gives types, not even the graph can be made."""
-    attrs = {} if attr == "dtype" else {"dtype": _of_type(FLOAT)}
+    attrs: dict[str, Any] = {} if attr == "dtype" else {"dtype": _of_type(FLOAT)}
     demand = _of(op, inputs, **attrs)
     assert [(fault.kind, fault.attr) for fault in _faults(demand, "2.11.1")] == [(kind, attr)]
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 AT_LOAD = RESTORE | INIT
 """Bits of what every load runs."""
-_BUILT = frozenset((Kind.OP, Kind.INPUTS, Kind.UNTYPED))
+_BUILT = frozenset((Kind.OP, Kind.INPUTS, Kind.UNTYPED, Kind.MISTYPED))
 _PLACED = frozenset((Kind.KERNEL, Kind.VALUE, Kind.DEVICE))
 _LOOKED_UP = frozenset((Edge.CALL, Edge.LOWERED))
 # Grappler takes these out of a body before kernels are made for it (core/grappler/optimizers).
@@ -124,7 +124,8 @@ class CppLoader:
             sure = not inlined or fault.kind is Kind.OP
             yield from self._built(site.function, runs, lowered=lowered, sure=sure)
         elif fault.kind in _PLACED:
-            yield from self._placed(fault, runs, lowered=lowered, sure=not inlined)
+            sure = not inlined and site.needed is not Need.PRUNED
+            yield from self._placed(fault, runs, lowered=lowered, sure=sure)
         elif site.needed is not Need.PRUNED:
             sure = not unsure and demand.op not in _SIMPLIFIED
             sure = sure and not (inlined and fault.kind is Kind.MISSING)

@@ -31,6 +31,7 @@ class Kind(enum.Enum):
     ATTR = "attr-unknown"
     MISSING = "attr-missing"
     UNTYPED = "attr-missing, and without it the types of inputs or outputs are not known"
+    MISTYPED = "attr-value-not-allowed, so that the types of inputs or outputs are not known"
     VALUE = "attr-value-not-allowed"
     DTYPE = "attr-value-not-allowed, as the type is newer than the release"
     INPUTS = "node-inputs-changed"
@@ -108,7 +109,7 @@ def _faults(
             continue
         value = given[name]
         if value is not None:
-            yield from _refused(name, parsed(value), attr)
+            yield from _refused(name, parsed(value), attr, typing=name in typing)
     yield from _changed(demand, definition, reference)
 
 
@@ -146,12 +147,12 @@ def _typing(definition: schema.OpDef) -> frozenset[str]:
     return frozenset(names) - {""}
 
 
-def _refused(name: str, value: schema.AttrValue, attr: Any) -> Iterator[Fault]:
+def _refused(name: str, value: schema.AttrValue, attr: Any, *, typing: bool) -> Iterator[Fault]:
     """Yield why a value is refused: the rule of ``ValidateAttrValue`` in ``core/framework/op_def_util.cc``."""
     wrong = kinds.misfit(value, attr.type, body=True)
     if wrong is not None:
         said = f"wants the attr '{name}' of the kind {attr.type}, and it is {wrong}"
-        yield Fault(kind=Kind.VALUE, attr=name, said=said)
+        yield Fault(kind=Kind.MISTYPED if typing else Kind.VALUE, attr=name, said=said)
         return
     if attr.has_minimum:
         size = value.i if attr.type == "int" else _length(value)

@@ -101,3 +101,9 @@ READS_PACKED_TABLES = Switch(last_without="1.4.1", first_with="1.7.1")
 BUILDS_CALLED_IN_PYTHON = Switch(last_without="1.13.2", first_with="1.15.5")
 """Python, too, makes graphs of the functions that nodes of the graph call, for their shapes
 (``core/common_runtime/shape_refiner.cc``)."""
+
+KERNELS_OF_PYTHON = frozenset(("AudioMicrofrontend", "SobolSample"))
+"""Ops whose kernels are in libraries that only the Python package loads; the first is registered there, too."""
+
+TESTS_ONLY_IN_PYTHON = Switch(last_without="2.11.1", first_with="2.12.1")
+"""Ops of TensorFlow's own tests moved from the C++ library to one that the Python package loads."""

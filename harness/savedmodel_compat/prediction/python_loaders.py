@@ -10,6 +10,7 @@ from savedmodel_compat.prediction.effects import AT_LOAD, Effect, of_runs
 from savedmodel_compat.prediction.faults import Fault, Kind
 from savedmodel_compat.prediction.reach import NEVER, Reach
 from savedmodel_compat.prediction.usage import (
+    INIT,
     RESTORE,
     Demand,
     Edge,
@@ -19,12 +20,16 @@ from savedmodel_compat.prediction.usage import (
     Usage,
 )
 from savedmodel_compat.prediction.values import When
+from savedmodel_compat.registry import known
 
 if TYPE_CHECKING:
     from savedmodel_compat.registry.snapshots import Snapshot
 
 # What building the graph of a body needs of each node.
-_BUILT = frozenset((Kind.OP, Kind.INPUTS, Kind.UNTYPED, Kind.MISSING))
+_BUILT = frozenset((Kind.OP, Kind.INPUTS, Kind.UNTYPED, Kind.MISTYPED))
+# What is found when the bodies of branches take the place of control flow.
+_INLINED = _BUILT | {Kind.KERNEL, Kind.VALUE, Kind.DEVICE}
+_CASES = frozenset(("Case", "StatelessCase"))
 # What is found only when kernels are chosen.
 _PLACED = frozenset((Kind.KERNEL, Kind.DEVICE))
 
@@ -36,6 +41,18 @@ def _is_rescued(fault: Fault, demand: Demand, usage: Usage) -> bool:
     (``python/framework/importer.py``, ``_RemoveDefaultAttrs``); in bodies nobody does.
     """
     return fault.kind is Kind.ATTR and fault.default is True and demand.op in usage.own
+
+
+def _in_package(fault: Fault, demand: Demand, release: str) -> bool:
+    """Whether the Python package may have what its C++ library lacks."""
+    if fault.kind is Kind.KERNEL:
+        return demand.op in loaders.KERNELS_OF_PYTHON
+    if fault.kind is not Kind.OP:
+        return False
+    tests = (
+        loaders.TESTS_ONLY_IN_PYTHON.at(release) is not False and known.op(demand.op) is not None
+    )
+    return tests or demand.op in loaders.KERNELS_OF_PYTHON
 
 
 class V1Loader:
@@ -52,6 +69,7 @@ class V1Loader:
 
     def __init__(self, snapshot: Snapshot, usage: Usage, reach: Reach) -> None:
         self._usage, self._reach = usage, reach
+        self._release = snapshot.release
         self.ignores = loaders.IGNORES_UNKNOWN_ATTRS.at(snapshot.release)
         self.producer = usage.producer
         self._builds = loaders.BUILDS_CALLED_IN_PYTHON.at(snapshot.release)
@@ -59,7 +77,7 @@ class V1Loader:
 
     def effects(self, fault: Fault, site: Site, demand: Demand) -> Iterator[Effect]:
         """Yield when it comes upon a fault at a place, if it does."""
-        if fault.compiled:
+        if fault.compiled or _in_package(fault, demand, self._release):
             yield from of_runs(0, self._reach.bits(site.function, site.reached))
         elif site.function is None:
             yield from self._in_graph(fault, demand)
@@ -70,30 +88,32 @@ class V1Loader:
         if _is_rescued(fault, demand, self._usage):
             return
         if fault.kind in _PLACED:
-            yield from self._at_first_run()
+            # Some releases put a node elsewhere if its device is not there.
+            yield from self._at_first_run(certain=fault.kind is Kind.KERNEL)
         else:
             unsure = fault.kind is Kind.ATTR and self.ignores is None
             yield Effect(when=When.LOAD, certain=not unsure)
 
-    def _at_first_run(self) -> Iterator[Effect]:
+    def _at_first_run(self, *, certain: bool = True) -> Iterator[Effect]:
         """Yield the first run of anything: it gives devices to all nodes of the graph."""
         if self._runs_at_load:
-            yield Effect(when=When.LOAD)
+            yield Effect(when=When.LOAD, certain=certain)
         else:
-            yield Effect(when=When.RUN, bits=self._usage.every_signature)
+            yield Effect(when=When.RUN, certain=certain, bits=self._usage.every_signature)
 
     def _in_body(self, fault: Fault, site: Site, function: str) -> Iterator[Effect]:
         runs = self._reach.runs.get(function, NEVER)
         is_lowered = function in self._reach.lowered
-        if fault.kind in _BUILT and function in self._reach.called and self._builds is not False:
+        is_built = function in self._reach.called and self._builds is not False
+        if is_built and (fault.kind in _BUILT or fault.kind is Kind.MISSING):
             yield Effect(when=When.LOAD, certain=bool(self._builds))
-        elif is_lowered and (fault.kind in _BUILT or fault.kind in (Kind.KERNEL, Kind.VALUE)):
-            yield from self._at_first_run()
+        elif is_lowered and fault.kind in _INLINED:
+            yield from self._at_first_run(certain=fault.kind is not Kind.DEVICE)
         elif fault.kind is Kind.DEVICE:
             yield from of_runs(0, runs.any)
         elif fault.kind in _BUILT:
             yield from of_runs(runs.certain | runs.branch, runs.any)
-        elif fault.kind in (Kind.KERNEL, Kind.VALUE) or site.needed is not Need.PRUNED:
+        elif site.needed is not Need.PRUNED:
             certain = runs.certain
             if fault.kind is Kind.ATTR and self.ignores is None:
                 certain = 0
@@ -105,13 +125,15 @@ class V1Loader:
         """Yield when it comes upon a function that is not in the library."""
         in_graph = reference.function is None or reference.function in self._reach.lowered
         if in_graph and reference.edge in (Edge.CALL, Edge.LOWERED):
-            yield from self._at_first_run()
+            # Of control flow that is kept, some branches are never made.
+            yield from self._at_first_run(certain=reference.op not in _CASES)
         elif reference.needed is not Need.PRUNED:
             runs = self._reach.runs.get(reference.function or "", NEVER)
             certain, perhaps = runs.certain, runs.any
             if reference.function is None:
                 certain = perhaps = reference.reached
-            yield from of_runs(0 if reference.edge is Edge.OTHER else certain, perhaps)
+            unsure = reference.edge is Edge.OTHER or reference.op in _CASES
+            yield from of_runs(0 if unsure else certain, perhaps)
 
 
 class V2Loader:
@@ -127,14 +149,16 @@ class V2Loader:
 
     def __init__(self, snapshot: Snapshot, usage: Usage, reach: Reach) -> None:
         self._usage, self._reach = usage, reach
+        self._release = snapshot.release
         self.ignores = loaders.IGNORES_UNKNOWN_ATTRS.at(snapshot.release)
         self.reads_versions = not usage.has_objects
+        self._created = reach.behind(usage.resource_functions)
         # A body becomes a graph of the consumer's own version before it is imported.
         self.producer = max(usage.producer, snapshot.graph_def_version)
 
     def effects(self, fault: Fault, site: Site, demand: Demand) -> Iterator[Effect]:
         """Yield when it comes upon a fault at a place, if it does."""
-        if fault.compiled:
+        if fault.compiled or _in_package(fault, demand, self._release):
             yield from of_runs(0, self._reach.bits(site.function, site.reached))
         elif fault.kind in _PLACED:
             yield from self._placed(fault, site)
@@ -163,6 +187,10 @@ class V2Loader:
         else:
             runs = self._reach.runs.get(site.function, NEVER)
             certain, perhaps = runs.certain, runs.any
+            if site.needed is Need.PRUNED:
+                certain = 0
+            if site.function in self._created:
+                certain, perhaps = certain | INIT, perhaps | INIT
         if self._usage.has_objects:
             # Variables are restored by the object graph, not by the restore op.
             certain, perhaps = certain & ~RESTORE, perhaps & ~RESTORE

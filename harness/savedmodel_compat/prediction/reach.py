@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from savedmodel_compat.prediction.usage import (
     INIT,
@@ -60,12 +60,25 @@ class Reach:
         direct: those that some node names as its op.
         lowered: those that control flow in the graph is replaced by, with the bits of what reaches it.
         runs: what runs each body.
+        calls: what the nodes of each body call.
     """
 
     called: frozenset[str]
     direct: frozenset[str]
     lowered: Mapping[str, int]
-    runs: Mapping[str, Runs] = field(default_factory=dict)
+    runs: Mapping[str, Runs]
+    calls: Mapping[str, tuple[str, ...]]
+
+    def behind(self, functions: Iterable[str]) -> frozenset[str]:
+        """Return functions with all that they call, directly or through others."""
+        found: set[str] = set()
+        pending = list(functions)
+        while pending:
+            name = pending.pop()
+            if name not in found:
+                found.add(name)
+                pending += self.calls.get(name, ())
+        return frozenset(found)
 
     def bits(self, function: str | None, reached: int) -> int:
         """Return the bits of all that may run a node.
@@ -90,6 +103,11 @@ def reach_of(usage: Usage) -> Reach:
         direct=frozenset(one.target for one in usage.references if one.edge is Edge.DIRECT),
         lowered=lowered,
         runs=_runs(behind),
+        calls={
+            name: tuple(one.target for one in references if one.edge in _CALLS)
+            for name, references in behind.items()
+            if name is not None
+        },
     )
 
 

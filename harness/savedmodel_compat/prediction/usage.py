@@ -24,6 +24,7 @@ _SIGNATURES = 1024
 
 _CALLS = frozenset(("PartitionedCall", "StatefulPartitionedCall"))
 _CONTROL_FLOW = frozenset(("If", "StatelessIf", "Case", "StatelessCase", "While", "StatelessWhile"))
+_AT_CREATION = frozenset(("_create_resource", "_initialize"))
 _LOWERED = "_lower_using_switch_merge"
 
 
@@ -132,6 +133,7 @@ class Usage:
         min_consumer: oldest GraphDef version that may read it.
         bad_consumers: GraphDef versions that must not read it.
         has_objects: whether it has an object graph, as what ``tf.saved_model.save`` wrote.
+        resource_functions: those that make and fill tables and the like, by the object graph.
     """
 
     demands: tuple[Demand, ...]
@@ -145,6 +147,7 @@ class Usage:
     min_consumer: int
     bad_consumers: tuple[int, ...]
     has_objects: bool
+    resource_functions: frozenset[str]
 
     @property
     def every_signature(self) -> int:
@@ -191,7 +194,20 @@ def usage_of(meta_graph: MetaGraph) -> Usage:
         min_consumer=meta_graph.min_consumer,
         bad_consumers=meta_graph.bad_consumers,
         has_objects=bool(proto.object_graph_def.nodes),
+        resource_functions=frozenset(_resource_functions(proto.object_graph_def)),
     )
+
+
+def _resource_functions(objects: schema.SavedObjectGraph) -> Iterator[str]:
+    """Yield the functions that ``tf.saved_model.load`` calls for each resource that it creates.
+
+    They are ``_create_resource`` and ``_initialize`` of a ``CapturableResource``
+    (``python/trackable/resource.py``).
+    """
+    for node in objects.nodes:
+        for child in node.children:
+            if child.local_name in _AT_CREATION and 0 < child.node_id < len(objects.nodes):
+                yield from objects.nodes[child.node_id].function.concrete_functions
 
 
 class _Survey:
