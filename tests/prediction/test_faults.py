@@ -114,7 +114,7 @@ def test_a_number_below_its_minimum() -> None:
 def test_a_value_of_another_kind() -> None:
     """A number where a type belongs."""
     number = bytes(schema.AttrValue(i=5).SerializeToString())
-    assert [f.kind for f in _faults(_of("Neg", 1, T=number), "2.11.1")] == [Kind.VALUE]
+    assert [f.kind for f in _faults(_of("Neg", 1, T=number), "2.11.1")] == [Kind.MISTYPED]
 
 
 def test_inputs_that_came_later() -> None:
