@@ -44,6 +44,13 @@ _FORMATS = ("text", "json", "github", "sarif")
 @click.option(
     "--tags", metavar="TAG,…", help="Tag set that targets load.  [default: serve, else the first]"
 )
+@click.option(
+    "--loader",
+    type=click.Choice(["c", "v1", "v2"]),
+    default="c",
+    show_default=True,
+    help="What loads it in the targets.",
+)
 @click.option("--disable", metavar="RULE,…", multiple=True, help="Turn rules off; may be repeated.")
 @click.option(
     "--error", metavar="RULE,…", multiple=True, help="Make errors of rules; may be repeated."
@@ -65,6 +72,7 @@ def check(  # noqa: PLR0917 - click passes them by name
     serving: bool,
     target: str | None,
     tags: str | None,
+    loader: str,
     disable: tuple[str, ...],
     error: tuple[str, ...],
     list_rules: bool,
@@ -100,6 +108,7 @@ def check(  # noqa: PLR0917 - click passes them by name
             progress=progress,
             targets=targets,
             tags=tuple(tags.split(",")) if tags else None,
+            loader=loader,
         )
         reports = check_all(models, options)
     click.echo(_shown(reports, form, policy, quiet=quiet))

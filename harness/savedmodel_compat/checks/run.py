@@ -68,6 +68,7 @@ class Options:
         progress: told of every stretch of data that was verified, in bytes.
         targets: the releases that the models are to be served with, oldest first.
         tags: of the MetaGraph that they are to load; None takes ``serve``, else the first.
+        loader: with which they are to load it, ``c``, ``v1`` or ``v2``.
     """
 
     serving: bool = False
@@ -76,6 +77,7 @@ class Options:
     progress: Callable[[int], None] = _silent
     targets: tuple[str, ...] = ()
     tags: tuple[str, ...] | None = None
+    loader: str = "c"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,7 +217,9 @@ def _check_place(place: serving.Place, options: Options) -> Report:
     outlook = None
     if subject is not None and options.targets:
         try:
-            outlook = targets.outlook(subject, found, options.targets, options.tags)
+            outlook = targets.outlook(
+                subject, found, options.targets, tags=options.tags, loader=options.loader
+            )
             found.extend(targets.check(outlook, options.targets))
         except Exception:  # noqa: BLE001 - as above
             faults.append(traceback.format_exc())

@@ -36,7 +36,9 @@ def outlook(
     subject: Subject,
     findings: Sequence[Finding],
     releases: Sequence[str],
-    tags: tuple[str, ...] | None,
+    *,
+    tags: tuple[str, ...] | None = None,
+    loader: str = "c",
 ) -> Outlook | None:
     """Return what is predicted of a model; None if its graph cannot be read, or has no such tags.
 
@@ -45,13 +47,17 @@ def outlook(
         findings: what the other rules say of it.
         releases: the targets, oldest first.
         tags: of the MetaGraph; None takes ``serve``, else the first.
+        loader: ``c``, ``v1`` or ``v2``.
     """
     meta_graph = None if subject.saved is None else chosen(subject.saved, tags)
     if meta_graph is None:
         return None
     checkpoint = subject.checkpoint
     return outlook_of(
-        meta_graph, releases, lambda release: list(refused(findings, checkpoint, release))
+        meta_graph,
+        releases,
+        lambda release: list(refused(findings, checkpoint, release)),
+        loader=loader,
     )
 
 

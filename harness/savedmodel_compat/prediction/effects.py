@@ -74,6 +74,9 @@ class Loader(Protocol):
     @property
     def producer(self) -> int: ...  # noqa: D102
 
+    def imports(self, site: Site) -> bool:
+        """Whether it makes nodes of what stands at a place."""
+
     def effects(self, fault: Fault, site: Site, demand: Demand) -> Iterator[Effect]:
         """Yield when it comes upon a fault at a place, if it does."""
 
@@ -102,6 +105,10 @@ class CppLoader:
         self._lowers = loaders.LOWERS_CONTROL_FLOW.at(release)
         self._readies = loaders.READIES_LOOPS.at(release)
         self._constants = loaders.CHECKS_CONSTANTS.at(release)
+
+    def imports(self, site: Site) -> bool:  # noqa: ARG002, PLR6301 - as the protocol has it
+        """Whether it makes nodes of what stands at a place: it does of all."""
+        return True
 
     def effects(self, fault: Fault, site: Site, demand: Demand) -> Iterator[Effect]:
         """Yield when it comes upon a fault at a place, if it does."""

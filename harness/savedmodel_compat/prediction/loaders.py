@@ -107,3 +107,11 @@ KERNELS_OF_PYTHON = frozenset(("AudioMicrofrontend", "SobolSample"))
 
 TESTS_ONLY_IN_PYTHON = Switch(last_without="2.11.1", first_with="2.12.1")
 """Ops of TensorFlow's own tests moved from the C++ library to one that the Python package loads."""
+
+HAS_V2 = Switch(last_without="1.15.5", first_with="2.0.0")
+"""``tf.saved_model.load`` reads models of both formats."""
+
+
+def has(loader: str, release: str) -> bool:
+    """Whether a release has a loader."""
+    return loader != "v2" or bool(HAS_V2.at(release))

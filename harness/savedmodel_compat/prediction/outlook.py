@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
+from savedmodel_compat.prediction import loaders
 from savedmodel_compat.prediction.predict import Predictor
 from savedmodel_compat.prediction.usage import SAVE
 from savedmodel_compat.prediction.values import Prediction, Reason, Verdict, When
@@ -87,19 +88,25 @@ class Outlook:
 
     Args:
         tags: its tag set.
+        loader: ``c``, ``v1`` or ``v2``.
         predictions: one a target, in the order of the targets.
         floor: over all pins, whatever the targets.
         advice: for the targets that do not load it, or that run it otherwise.
     """
 
     tags: tuple[str, ...]
+    loader: str
     predictions: tuple[Prediction, ...]
     floor: Floor
     advice: tuple[Advice, ...]
 
 
 def outlook_of(
-    meta_graph: MetaGraph, targets: Sequence[str], refused: Refused | None = None
+    meta_graph: MetaGraph,
+    targets: Sequence[str],
+    refused: Refused | None = None,
+    *,
+    loader: str = "c",
 ) -> Outlook:
     """Return where a MetaGraph will load.
 
@@ -107,16 +114,19 @@ def outlook_of(
         meta_graph: the MetaGraph.
         targets: releases, oldest first.
         refused: tells why a release does not load it, or may not, for what its files are.
+        loader: ``c``, ``v1`` or ``v2``.
     """
     predictor = Predictor(meta_graph)
+    pins = [release for release in snapshots.releases() if loaders.has(loader, release)]
     every = {
-        release: _with(predictor.predict(release), refused(release) if refused else ())
-        for release in dict.fromkeys((*targets, *snapshots.releases()))
+        release: _with(predictor.predict(release, loader), refused(release) if refused else ())
+        for release in dict.fromkeys((*targets, *pins))
     }
     predictions = [every[release] for release in targets]
-    floor = _floor([every[release] for release in snapshots.releases()])
+    floor = _floor([every[release] for release in pins])
     return Outlook(
         tags=meta_graph.tags,
+        loader=loader,
         predictions=tuple(predictions),
         floor=floor,
         advice=tuple(_advice(predictor, predictions, floor)),
@@ -190,6 +200,7 @@ def _is_of_files(reason: Reason | None) -> bool:
 def _rewrites(predictor: Predictor, failing: Sequence[Prediction]) -> Iterator[Advice]:
     """Yield the ways of writing the model again that help, the least work first, each only if it is needed."""
     left = [one.release for one in failing]
+    loader = failing[0].loader if failing else "c"
     strip = "strip it (savedmodel-compat strip MODEL DEST)"
     builder = (
         "export with the v1 builder (tf.compat.v1.saved_model.Builder, strip_default_attrs=True), which"
@@ -202,13 +213,16 @@ def _rewrites(predictor: Predictor, failing: Sequence[Prediction]) -> Iterator[A
         helped = [
             release
             for release in left
-            if predictor.predict(release, stripped=stripped, without=without).loads is Verdict.YES
+            if predictor.predict(release, loader, stripped=stripped, without=without).loads
+            is Verdict.YES
         ]
         if helped:
             yield Advice(what=what, releases=tuple(helped))
             left = [release for release in left if release not in helped]
     only_save = SAVE if predictor.usage.has_objects else 0
-    at_best = [predictor.predict(release, stripped=True, without=only_save) for release in left]
+    at_best = [
+        predictor.predict(release, loader, stripped=True, without=only_save) for release in left
+    ]
     helped = [one.release for one in at_best if _is_of_variables(one)]
     if helped:
         yield Advice(

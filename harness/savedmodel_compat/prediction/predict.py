@@ -61,13 +61,15 @@ class Predictor:
             without: bits of roots; as if what only these reach were not there.
         """
         snapshot = snapshots.get(release)
-        if snapshot is None:
-            return Prediction(
-                release=release,
-                loader=loader,
-                loads=Verdict.UNKNOWN,
-                doubt=f"there is no snapshot of {release}: savedmodel-compat runtime snapshot {release}",
+        doubt = None
+        if not loaders.has(loader, release):
+            doubt = f"{release} has no loader {loader}"
+        elif snapshot is None:
+            doubt = (
+                f"there is no snapshot of {release}: savedmodel-compat runtime snapshot {release}"
             )
+        if snapshot is None or doubt is not None:
+            return Prediction(release=release, loader=loader, loads=Verdict.UNKNOWN, doubt=doubt)
         asked = LOADERS[loader](snapshot, self.usage, self.reach)
         return _Release(self, snapshot, asked, stripped=stripped, without=without).prediction()
 
@@ -142,6 +144,8 @@ class _Release:
                     if self._without and not bits & ~self._without:
                         continue
                     if is_attr and self._loader.ignores:
+                        if not self._loader.imports(site):
+                            continue
                         left.append(Left(fault=fault, demand=demand, site=site, bits=bits))
                     else:
                         hits += self._hits(fault, demand, site, bits)

@@ -75,6 +75,10 @@ class V1Loader:
         self._builds = loaders.BUILDS_CALLED_IN_PYTHON.at(snapshot.release)
         self._runs_at_load = any(site.reached & AT_LOAD for site in usage.sites)
 
+    def imports(self, site: Site) -> bool:  # noqa: ARG002, PLR6301 - as the protocol has it
+        """Whether it makes nodes of what stands at a place: it does of all."""
+        return True
+
     def effects(self, fault: Fault, site: Site, demand: Demand) -> Iterator[Effect]:
         """Yield when it comes upon a fault at a place, if it does."""
         if fault.compiled or _in_package(fault, demand, self._release):
@@ -155,6 +159,10 @@ class V2Loader:
         self._created = reach.behind(usage.resource_functions)
         # A body becomes a graph of the consumer's own version before it is imported.
         self.producer = max(usage.producer, snapshot.graph_def_version)
+
+    def imports(self, site: Site) -> bool:
+        """Whether it makes nodes of what stands at a place: where there are objects, not of the graph."""
+        return site.function is not None or not self._usage.has_objects
 
     def effects(self, fault: Fault, site: Site, demand: Demand) -> Iterator[Effect]:
         """Yield when it comes upon a fault at a place, if it does."""

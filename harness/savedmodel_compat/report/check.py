@@ -204,7 +204,8 @@ def _model_lines(report: Report, look: Look) -> Iterator[str]:
 
 def _target_lines(outlook: Outlook, look: Look) -> Iterator[str]:
     tags = ",".join(outlook.tags)
-    yield f"    predicted for the C++ loader on a CPU, MetaGraph [{printable(tags)}]:"
+    loader = targets.LOADERS[outlook.loader]
+    yield f"    predicted for {loader} on a CPU, MetaGraph [{printable(tags)}]:"
     for mark, release, text in targets.lines(outlook):
         if not text:
             yield ""

@@ -10,6 +10,13 @@ from savedmodel_compat.prediction.values import Ignored, Prediction, Reason, Ver
 if TYPE_CHECKING:
     from savedmodel_compat.prediction.outlook import Floor, Outlook
 
+LOADERS = {
+    "c": "the C++ loader",
+    "v1": "tf.compat.v1.saved_model.load",
+    "v2": "tf.saved_model.load",
+}
+"""What each loader is called in sentences."""
+
 _SHOWN = 4
 _MARKS = {Verdict.YES: "✓", Verdict.NO: "✗", Verdict.UNKNOWN: "?"}
 
