@@ -1,9 +1,10 @@
-"""The commands about runtimes: ``runtime list|build|remove`` and ``doctor``."""
+"""The commands about runtimes: ``runtime list|build|remove|snapshot`` and ``doctor``."""
 
 from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -18,6 +19,8 @@ from savedmodel_compat.errors import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from savedmodel_compat.cache import Cache
+    from savedmodel_compat.registry._pack import Registered
     from savedmodel_compat.runtimes.inventory import Row
     from savedmodel_compat.runtimes.pins import Pin, PinTable
 
@@ -130,6 +133,114 @@ def remove(spec: str, provider: tuple[str, ...], yes: bool) -> None:
         click.confirm(f"Remove {names}?", abort=True, err=True)
     freed = sum(inventory.remove(row.pin, row.provider) for row in rows)
     click.echo(f"{len(rows)} runtimes removed, {_megabytes(freed)} set free", err=True)
+
+
+@runtime.command()
+@click.argument("spec")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write one file with all of them, rather than into the cache.",
+)
+@click.option(
+    "--shipped", is_flag=True, help="Put them into the package; in a checkout of its repository."
+)
+@click.option("--check", is_flag=True, help="Write nothing; compare them with what is shipped.")
+@click.option("--jobs", type=click.IntRange(min=1), default=2, show_default=True)
+def snapshot(spec: str, output: Path | None, shipped: bool, check: bool, jobs: int) -> int:
+    """Take down which ops and kernels releases register."""
+    from savedmodel_compat.cache import Cache, default_root
+    from savedmodel_compat.registry import keep
+    from savedmodel_compat.runtimes import specs
+    from savedmodel_compat.runtimes.base import Provider, demand_linux
+    from savedmodel_compat.runtimes.pins import load
+
+    if sum([output is not None, shipped, check]) > 1:
+        raise UsageError("-o, --shipped and --check exclude one another")
+    if output is not None and not output.parent.is_dir():
+        raise UsageError(f"{output} cannot be written: there is no folder {output.parent}")
+    demand_linux(Provider.WHEEL)
+    # What is shipped is of the shipped pins, whatever a configuration makes of them.
+    table = load() if shipped or check else _table()
+    pins = specs.select(spec, table)
+    if shipped:
+        keep.demand_checkout(pins[0].machine)
+    cache = Cache(root=default_root())
+    taken = _taken(pins, cache, jobs)
+    if check:
+        return _compare(taken)
+    if output is not None:
+        keep.in_file(taken, output)
+        click.echo(f"{output}: {output.stat().st_size:,} bytes", err=True)
+    elif shipped:
+        file, dropped = keep.in_package(taken, [pin.release for pin in table.on("cpu")])
+        gone = f"; left out, since they are pinned no more: {', '.join(dropped)}" if dropped else ""
+        click.echo(f"{file}: {file.stat().st_size:,} bytes{gone}", err=True)
+    else:
+        for registered in taken:
+            click.echo(f"{registered.release}: {keep.in_cache(registered, cache)}", err=True)
+    return 0
+
+
+def _taken(pins: Sequence[Pin], cache: Cache, jobs: int) -> list[Registered]:
+    """Take the snapshots, with a row on stdout for each; what cannot be taken ends the command."""
+    from rich.console import Console
+
+    from savedmodel_compat.matrix import ready
+    from savedmodel_compat.registry import take
+    from savedmodel_compat.report.live import Live
+    from savedmodel_compat.runtimes.base import Provider
+
+    with Live(Console(stderr=True)) as live:
+        readied = ready.make_ready(pins, Provider.WHEEL, jobs=jobs, progress=live.progress)
+    problems = [(pin, got) for pin, got in readied if isinstance(got, SavedModelCompatError)]
+    runtimes = [got for _, got in readied if not isinstance(got, SavedModelCompatError)]
+    taken = []
+    click.echo(f"{'release':9} {'ops':>5} {'added':>5} {'kernels':>7} {'GraphDef':>8}  wheel")
+    found = take.take_all(runtimes, cache, jobs=jobs)
+    for runtime, registered in zip(runtimes, found, strict=True):
+        if isinstance(registered, SavedModelCompatError):
+            problems.append((runtime.pin, registered))
+        else:
+            taken.append(registered)
+            click.echo(_row(registered))
+    for pin, problem in problems:
+        click.echo(f"{pin.release}: {problem}", err=True)
+    if problems:
+        raise InfrastructureError(
+            f"the snapshots of {len(problems)} of {len(pins)} releases could not be taken; "
+            "nothing is written"
+        )
+    return taken
+
+
+def _row(registered: Registered) -> str:
+    added = sum(map(len, registered.libraries.values()))
+    kernels = sum(map(len, registered.kernels.values()))
+    return (
+        f"{registered.release:9} {len(registered.ops):5} {added:5} {kernels:7} "
+        f"{registered.graph_def_version:8}  {registered.wheel_sha256}"
+    )
+
+
+def _compare(taken: Sequence[Registered]) -> int:
+    """Say on stdout what tells snapshots from those that are shipped; return the exit code."""
+    from savedmodel_compat.registry import keep
+    from savedmodel_compat.registry.difference import differences
+
+    known, count = keep.shipped(), 0
+    for registered in taken:
+        shipped = known.get(registered.release)
+        if shipped is None:
+            found = ["no snapshot of it is shipped"]
+        else:
+            found = list(differences(shipped, registered))
+        count += len(found)
+        for line in found:
+            click.echo(f"{registered.release}: {line}")
+    click.echo(f"{len(taken)} snapshots taken, {count} differences from what is shipped", err=True)
+    return 1 if count else 0
 
 
 @click.command()

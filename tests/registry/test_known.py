@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from savedmodel_compat.registry import known
+from savedmodel_compat.registry import known, snapshots
 from savedmodel_compat.runtimes import pins
 
 
@@ -55,26 +55,42 @@ def test_ops_of_op_libraries_are_told(op: str, library: str | None) -> None:
     assert known.op_library(op) == library
 
 
-def test_it_was_made_of_the_pins(table: pins.PinTable) -> None:
-    """The data are of exactly the releases and the wheels that are pinned."""
+def test_it_is_of_the_pins(table: pins.PinTable) -> None:
+    """The data are of exactly the releases that are pinned."""
     assert known.releases() == tuple(pin.release for pin in table.on("cpu"))
-    x86 = pins.load(machine="x86_64").on("cpu")
-    assert known.shipped().wheels == {pin.release: pin.sha256 for pin in x86}
 
 
-def test_it_is_small_and_without_documentation() -> None:
-    """The file is a small part of the package, since descriptions are left out."""
-    assert known.FILE.stat().st_size < 150_000
-    for name in known.shipped().ops:
+def test_every_op_of_every_release_is_known() -> None:
+    """Each op of each release is known with every attr that it has there, its op libraries' too."""
+    for release in known.releases():
+        snapshot = snapshots.get(release)
+        assert snapshot is not None
+        for name in snapshot.ops:
+            op = snapshot.op(name)
+            assert op is not None
+            assert {attr.name for attr in op.attr} <= known.attrs(name), name
+            assert known.op_library(name) is None
+        for place, names in snapshot.op_libraries.items():
+            for name in names:
+                assert known.op(name) is not None
+                assert known.op_library(name) in {place, None}
+
+
+def test_the_newest_release_is_taken_first() -> None:
+    """What the newest release defines is what is known."""
+    newest = snapshots.get(known.releases()[-1])
+    assert newest is not None
+    assert all(known.op(name) is newest.op(name) for name in newest.ops)
+
+
+def test_it_has_no_documentation() -> None:
+    """Descriptions are left out of every op, its arguments and its attrs."""
+    newest = snapshots.get(known.releases()[-1])
+    assert newest is not None
+    for name in (*newest.ops, "Resampler"):
         op = known.op(name)
         assert op is not None
         assert not op.summary
         assert not op.description
-        assert not any(attr.description for attr in op.attr)
-
-
-def test_packing_is_undone_by_unpacking() -> None:
-    """What is packed comes back whole, and again as the same bytes."""
-    data = known.shipped()
-    assert known.unpack(known.pack(data)) == data
-    assert known.pack(data) == known.pack(known.unpack(known.pack(data)))
+        parts = [*op.input_arg, *op.output_arg, *op.attr]
+        assert not any(part.description for part in parts)

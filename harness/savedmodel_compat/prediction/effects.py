@@ -83,6 +83,9 @@ class Loader(Protocol):
     def of_absent(self, reference: Reference) -> Iterator[Effect]:
         """Yield when it comes upon a function that is not in the library."""
 
+    def gate(self) -> Effect:
+        """Return when it looks at the versions of the graph."""
+
 
 class CppLoader:
     """The C++ loader of one release (``cc/saved_model/loader.cc``), through the C API.
@@ -106,9 +109,13 @@ class CppLoader:
         self._readies = loaders.READIES_LOOPS.at(release)
         self._constants = loaders.CHECKS_CONSTANTS.at(release)
 
-    def imports(self, site: Site) -> bool:  # noqa: ARG002, PLR6301 - as the protocol has it
+    def imports(self, site: Site) -> bool:  # noqa: ARG002 - as the protocol has it
         """Whether it makes nodes of what stands at a place: it does of all."""
         return True
+
+    def gate(self) -> Effect:
+        """Return when it looks at the versions of the graph: before all else."""
+        return Effect(when=When.LOAD)
 
     def effects(self, fault: Fault, site: Site, demand: Demand) -> Iterator[Effect]:
         """Yield when it comes upon a fault at a place, if it does."""

@@ -102,8 +102,18 @@ BUILDS_CALLED_IN_PYTHON = Switch(last_without="1.13.2", first_with="1.15.5")
 """Python, too, makes graphs of the functions that nodes of the graph call, for their shapes
 (``core/common_runtime/shape_refiner.cc``)."""
 
-KERNELS_OF_PYTHON = frozenset(("AudioMicrofrontend", "SobolSample"))
-"""Ops whose kernels are in libraries that only the Python package loads; the first is registered there, too."""
+IMPORTS_THROUGH_C = Switch(last_without="1.7.1", first_with="1.12.3")
+"""``import_graph_def`` of Python hands the graph to C++, which looks at every node; before, a node was looked at when it ran
+(``python/framework/importer.py``)."""
+
+OPS_OF_PYTHON = {"AudioMicrofrontend": Switch(last_without="1.13.2", first_with="1.15.5")}
+"""Ops that only the Python package registers, from a library beside the C++ one."""
+
+KERNELS_OF_PYTHON = {
+    "AudioMicrofrontend": Switch(last_without="1.13.2", first_with="1.15.5"),
+    "SobolSample": Switch(last_without="2.3.4", first_with="2.4.4"),
+}
+"""Ops whose kernels only the Python package has."""
 
 TESTS_ONLY_IN_PYTHON = Switch(last_without="2.11.1", first_with="2.12.1")
 """Ops of TensorFlow's own tests moved from the C++ library to one that the Python package loads."""

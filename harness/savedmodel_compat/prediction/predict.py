@@ -187,10 +187,21 @@ class _Release:
         usage, version = self._usage, self._snapshot.graph_def_version
         if usage.min_consumer > version:
             said = f"the graph wants at least GraphDef version {usage.min_consumer}, and {self._snapshot.release} has {version}"
-            yield Reason(cause=Kind.DEPRECATED.cause, message=said, place=Place.INFERENCE)
+            yield self._gate(said)
         if version in usage.bad_consumers:
             said = f"the graph forbids GraphDef version {version}, which is that of {self._snapshot.release}"
-            yield Reason(cause=Kind.DEPRECATED.cause, message=said, place=Place.INFERENCE)
+            yield self._gate(said)
+
+    def _gate(self, said: str) -> Reason:
+        effect = self._loader.gate()
+        return Reason(
+            cause=Kind.DEPRECATED.cause,
+            message=said,
+            place=Place.INFERENCE,
+            when=effect.when,
+            certain=effect.certain,
+            signatures=self._usage.signatures_of(effect.bits),
+        )
 
     def _concluded(self, reasons: tuple[Reason, ...], left: Sequence[Left]) -> Prediction:
         at_load = [reason for reason in reasons if reason.when is When.LOAD]

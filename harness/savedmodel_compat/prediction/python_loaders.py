@@ -18,6 +18,7 @@ from savedmodel_compat.prediction.usage import (
     Reference,
     Site,
     Usage,
+    has_effects,
 )
 from savedmodel_compat.prediction.values import When
 from savedmodel_compat.registry import known
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 _BUILT = frozenset((Kind.OP, Kind.INPUTS, Kind.UNTYPED, Kind.MISTYPED))
 # What is found when the bodies of branches take the place of control flow.
 _INLINED = _BUILT | {Kind.KERNEL, Kind.VALUE, Kind.DEVICE}
+# What the oldest importer does not look at.
+_LATE = frozenset((Kind.ATTR, Kind.DEPRECATED))
 _CASES = frozenset(("Case", "StatelessCase"))
 # What is found only when kernels are chosen.
 _PLACED = frozenset((Kind.KERNEL, Kind.DEVICE))
@@ -46,13 +49,14 @@ def _is_rescued(fault: Fault, demand: Demand, usage: Usage) -> bool:
 def _in_package(fault: Fault, demand: Demand, release: str) -> bool:
     """Whether the Python package may have what its C++ library lacks."""
     if fault.kind is Kind.KERNEL:
-        return demand.op in loaders.KERNELS_OF_PYTHON
+        has = loaders.KERNELS_OF_PYTHON.get(demand.op)
+        return has is not None and has.at(release) is not False
     if fault.kind is not Kind.OP:
         return False
-    tests = (
-        loaders.TESTS_ONLY_IN_PYTHON.at(release) is not False and known.op(demand.op) is not None
-    )
-    return tests or demand.op in loaders.KERNELS_OF_PYTHON
+    has = loaders.OPS_OF_PYTHON.get(demand.op)
+    if has is None and known.op(demand.op) is not None:
+        has = loaders.TESTS_ONLY_IN_PYTHON
+    return has is not None and has.at(release) is not False
 
 
 class V1Loader:
@@ -73,27 +77,36 @@ class V1Loader:
         self.ignores = loaders.IGNORES_UNKNOWN_ATTRS.at(snapshot.release)
         self.producer = usage.producer
         self._builds = loaders.BUILDS_CALLED_IN_PYTHON.at(snapshot.release)
+        self._checks = loaders.IMPORTS_THROUGH_C.at(snapshot.release)
         self._runs_at_load = any(site.reached & AT_LOAD for site in usage.sites)
 
-    def imports(self, site: Site) -> bool:  # noqa: ARG002, PLR6301 - as the protocol has it
+    def imports(self, site: Site) -> bool:  # noqa: ARG002 - as the protocol has it
         """Whether it makes nodes of what stands at a place: it does of all."""
         return True
+
+    def gate(self) -> Effect:
+        """Return when it looks at the versions of the graph: at import, or in the oldest at the first run."""
+        if self._checks is not False or self._runs_at_load:
+            return Effect(when=When.LOAD)
+        return Effect(when=When.RUN, bits=self._usage.every_signature)
 
     def effects(self, fault: Fault, site: Site, demand: Demand) -> Iterator[Effect]:
         """Yield when it comes upon a fault at a place, if it does."""
         if fault.compiled or _in_package(fault, demand, self._release):
             yield from of_runs(0, self._reach.bits(site.function, site.reached))
         elif site.function is None:
-            yield from self._in_graph(fault, demand)
+            yield from self._in_graph(fault, site, demand)
         else:
             yield from self._in_body(fault, site, site.function)
 
-    def _in_graph(self, fault: Fault, demand: Demand) -> Iterator[Effect]:
+    def _in_graph(self, fault: Fault, site: Site, demand: Demand) -> Iterator[Effect]:
         if _is_rescued(fault, demand, self._usage):
             return
-        if fault.kind in _PLACED:
+        if fault.kind in _LATE and not self._checks:
+            yield from of_runs(site.reached if self._checks is False else 0, site.reached)
+        elif fault.kind in _PLACED or (fault.kind is Kind.VALUE and not self._checks):
             # Some releases put a node elsewhere if its device is not there.
-            yield from self._at_first_run(certain=fault.kind is Kind.KERNEL)
+            yield from self._at_first_run(certain=fault.kind is not Kind.DEVICE)
         else:
             unsure = fault.kind is Kind.ATTR and self.ignores is None
             yield Effect(when=When.LOAD, certain=not unsure)
@@ -116,7 +129,8 @@ class V1Loader:
         elif fault.kind is Kind.DEVICE:
             yield from of_runs(0, runs.any)
         elif fault.kind in _BUILT:
-            yield from of_runs(runs.certain | runs.branch, runs.any)
+            inlined = function in self._reach.direct and fault.kind is not Kind.OP
+            yield from of_runs(0 if inlined else runs.certain | runs.branch, runs.any)
         elif site.needed is not Need.PRUNED:
             certain = runs.certain
             if fault.kind is Kind.ATTR and self.ignores is None:
@@ -128,7 +142,7 @@ class V1Loader:
     def of_absent(self, reference: Reference) -> Iterator[Effect]:
         """Yield when it comes upon a function that is not in the library."""
         in_graph = reference.function is None or reference.function in self._reach.lowered
-        if in_graph and reference.edge in (Edge.CALL, Edge.LOWERED):
+        if in_graph and reference.edge in (Edge.CALL, Edge.LOWERED) and self._builds is not False:
             # Of control flow that is kept, some branches are never made.
             yield from self._at_first_run(certain=reference.op not in _CASES)
         elif reference.needed is not Need.PRUNED:
@@ -136,6 +150,8 @@ class V1Loader:
             certain, perhaps = runs.certain, runs.any
             if reference.function is None:
                 certain = perhaps = reference.reached
+            if not has_effects(reference.op):
+                certain &= ~AT_LOAD
             unsure = reference.edge is Edge.OTHER or reference.op in _CASES
             yield from of_runs(0 if unsure else certain, perhaps)
 
@@ -163,6 +179,10 @@ class V2Loader:
     def imports(self, site: Site) -> bool:
         """Whether it makes nodes of what stands at a place: where there are objects, not of the graph."""
         return site.function is not None or not self._usage.has_objects
+
+    def gate(self) -> Effect:
+        """Return when it looks at the versions of the graph, if it does: when it imports it."""
+        return Effect(when=When.LOAD)
 
     def effects(self, fault: Fault, site: Site, demand: Demand) -> Iterator[Effect]:
         """Yield when it comes upon a fault at a place, if it does."""

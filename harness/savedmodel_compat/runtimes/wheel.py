@@ -37,6 +37,7 @@ _RECIPE = 1
 """Counted up whenever what is unpacked, or how it is changed, becomes another."""
 
 _CPYTHON = (b"Py", b"_Py")
+_FLAGS = ("TF_", "XLA_")
 _BLOCK_BYTES = 1 << 20
 _PROBE = Path(__file__).with_name("_probe.py")
 _PROBE_SECONDS = 120.0
@@ -83,13 +84,68 @@ def describe_libraries(python: str | Path, found: Sequence[Path], ops: Path) -> 
     Raises:
         InfrastructureError: the libraries cannot be loaded, or are not TensorFlow's.
     """
+    return _probed(python, found[-1], (ops, *found))
+
+
+def describe_registry(python: str | Path, found: Sequence[Path], folder: Path) -> str:
+    """Load ``found`` in a process of ``python``, write what is registered, return the release.
+
+    Args:
+        python: any interpreter.
+        found: the libraries in the order in which they are loaded; the last exports the C API.
+        folder: gets the files that ``_probe.py`` names: ops, kernels, an empty graph.
+
+    Raises:
+        InfrastructureError: as for `describe_libraries`.
+    """
+    return _probed(python, found[-1], ("--registry", folder, *found))
+
+
+def describe_each(
+    python: str | Path, found: Sequence[Path], others: Sequence[Path], folder: Path
+) -> None:
+    """Load ``found`` in a process of ``python``, and each of ``others`` after them in a child of it.
+
+    Args:
+        python: any interpreter.
+        found: as for `describe_registry`.
+        others: op libraries.
+        folder: gets ``0.pb`` with the ops that are known with the first of them, and so on; in place of
+            the list of one that does not load, ``0.txt`` says why.
+
+    Raises:
+        InfrastructureError: as for `describe_libraries`, of ``found``.
+    """
+    _probed(python, found[-1], ("--each", folder, str(len(others)), *found, *others))
+
+
+@contextmanager
+def opened(wheel: Path) -> Iterator[zipfile.ZipFile]:
+    """Open a wheel as the archive that it is.
+
+    Raises:
+        InfrastructureError: it is damaged.
+    """
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            yield archive
+    except (zipfile.BadZipFile, zlib.error) as error:
+        raise InfrastructureError(
+            f"{wheel} is damaged: {error}",
+            hint=f"remove the folder {wheel.parent}; the wheel is then fetched anew",
+        ) from error
+
+
+def _probed(python: str | Path, api: Path, arguments: tuple[str | Path, ...]) -> str:
+    # What a user sets for TensorFlow may add devices, and with them kernels.
+    users = {name: text for name, text in os.environ.items() if not name.startswith(_FLAGS)}
     # Up to level 2 every release greets whoever loads it.
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
-    command = (python, "-I", _PROBE, ops, *found)
+    environment = {**users, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+    command = (python, "-I", _PROBE, *arguments)
     done = processes.run(command, environment=environment, timeout=_PROBE_SECONDS)
     if done.returncode != 0:
         raise InfrastructureError(
-            f"{found[-1].name} cannot be loaded on this machine: {done.describe()}",
+            f"{api.name} cannot be loaded on this machine: {done.describe()}",
             hint="`savedmodel-compat doctor` says what this machine has; an illegal instruction "
             "(signal 4) means that the build needs a newer processor",
         )
@@ -112,7 +168,7 @@ def _runtime(pin: Pin, folder: Path) -> Runtime:
 
 
 def _unpacked_bytes(wheel: Path) -> int:
-    with _opened(wheel) as archive:
+    with opened(wheel) as archive:
         names = libraries.main_ones(_safe(archive.namelist()))
         return sum(archive.getinfo(name).file_size for name in names)
 
@@ -135,22 +191,10 @@ def _unpack(pin: Pin, wheel: Path, folder: Path, progress: Progress | None) -> N
 
 
 def _placed(wheel: Path, folder: Path, progress: Progress | None) -> tuple[Library, ...]:
-    with _opened(wheel) as archive:
+    with opened(wheel) as archive:
         unpacking = _Unpacking(archive=archive, folder=folder, digests={}, progress=progress)
         paths = libraries.closure(_safe(archive.namelist()), unpacking.place)
     return tuple(_mended(path, folder, unpacking.digests[path]) for path in paths)
-
-
-@contextmanager
-def _opened(wheel: Path) -> Iterator[zipfile.ZipFile]:
-    try:
-        with zipfile.ZipFile(wheel) as archive:
-            yield archive
-    except (zipfile.BadZipFile, zlib.error) as error:
-        raise InfrastructureError(
-            f"{wheel} is damaged: {error}",
-            hint=f"remove the folder {wheel.parent}; the wheel is then fetched anew",
-        ) from error
 
 
 def _safe(names: Iterable[str]) -> tuple[str, ...]:
