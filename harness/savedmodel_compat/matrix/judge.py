@@ -113,7 +113,7 @@ def _stage(verdict: Verdict) -> Stage:
 
 def _explain(failure: Failure, stage: Stage) -> Explanation:
     # Python's KeyError carries only the key, so the class is part of what was said.
-    explanation = explain(f"{failure.type}: {failure.text}", stage)
+    explanation = explain(f"{failure.type}: {failure.text}", stage, trace=failure.trace)
     if explanation.cause.id in {"unclassified", "run-failed"} and failure.type == "DATA_LOSS":
         return Explanation(cause=BY_ID["file-damaged"], detail=explanation.detail)
     if failure.type in {"RESOURCE_EXHAUSTED", "ResourceExhaustedError", "MemoryError"}:

@@ -26,6 +26,8 @@ def _lines() -> Iterator[str]:
     yield ""
     yield "Why a cell fails: a closed list. A cell carries all that were found, the most telling first."
     yield "A cause of the load can show at run too: up to 1.13 ops inside functions are looked at only there."
+    yield "Where a release's words tell more, so does the advice of a cell: whose op it is, say, or what a channels-first graph needs."
+    yield "[Known breakages](breakages.md) has what is reported from the field, with the cause of each."
     for stage, title in _TITLES.items():
         yield from ("", f"## {title}", "", "| cause | meaning | what to do |", "|---|---|---|")
         yield from (_row(cause) for cause in BY_ID.values() if cause.stage is stage)
@@ -37,7 +39,9 @@ def _row(cause: Cause) -> str:
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("'the op'", "the op").replace("'the attr'", "the attr")
+    for name in ("the op", "the attr", "the node"):
+        text = text.replace(f"'{name}'", name)
+    return text.replace("|", "\\|")
 
 
 if __name__ == "__main__":
