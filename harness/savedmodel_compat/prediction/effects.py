@@ -121,8 +121,11 @@ class CppLoader:
         """Yield when it comes upon a fault at a place, if it does."""
         unsure = self.ignores is None and fault.kind is Kind.ATTR
         runs = self._reach.runs.get(site.function or "", NEVER)
-        if fault.compiled:
+        if fault.at_run:
             yield from of_runs(0, self._reach.bits(site.function, site.reached))
+            return
+        if fault.kind is Kind.FUNCTION:
+            yield from of_python_function(site, self._reach)
             return
         if site.function is None:
             yield Effect(when=When.LOAD, certain=not unsure)
@@ -193,6 +196,15 @@ class CppLoader:
         if reference.function in self._reach.lowered:
             certain = 0
         yield from of_runs(0 if reference.edge is Edge.OTHER else certain, perhaps)
+
+
+def of_python_function(site: Site, reach: Reach) -> Iterator[Effect]:
+    """Yield when a node runs that calls back into Python."""
+    runs = reach.runs.get(site.function or "", NEVER)
+    certain, perhaps = runs.certain, runs.any
+    if site.function is None:
+        certain = perhaps = site.reached
+    yield from of_runs(0 if site.needed is Need.PRUNED else certain, perhaps)
 
 
 def of_runs(surely: int, perhaps: int) -> Iterator[Effect]:

@@ -55,7 +55,7 @@ class Fault:
         attr: the attr that it is about; None if it is about none.
         default: whether an unknown attr has the producer's default; None if nobody tells.
         said: what is wrong, in words; the op stands before it.
-        compiled: whether a device that compiles takes the node all the same, which may work.
+        at_run: whether only a run tells: the node may work all the same.
         gone: the GraphDef version in which the op was removed; 0 if it is no such fault.
     """
 
@@ -63,7 +63,7 @@ class Fault:
     attr: str | None = None
     default: bool | None = None
     said: str = ""
-    compiled: bool = False
+    at_run: bool = False
     gone: int = 0
 
 

@@ -20,6 +20,9 @@ _ANYWHERE = "DEFAULT"
 # These are rewritten before kernels are looked for (core/common_runtime/accumulate_n_optimizer.cc).
 _REWRITTEN = frozenset(("AccumulateNV2",))
 _SHOWN = 3
+_NAME = re.compile(
+    r"(/(job:[A-Za-z][\w]*|(replica|task):(\d+|\*)|device:[A-Za-z_]\w*(:(\d+|\*))?|device:\*(:\*)?|[A-Za-z_]\w*:(\d+|\*)))*/?"
+)
 _PART = re.compile(
     r"(?P<key>job|replica|task|device):(?P<value>[^/]*)|(?P<old>[A-Za-z_]+):(?P<number>[\d*]+)"
 )
@@ -98,6 +101,10 @@ def device_fault(device: str, devices: frozenset[str]) -> Fault | None:
     """
     if not device:
         return None
+    if not _NAME.fullmatch(device):
+        return Fault(
+            kind=Kind.DEVICE, said=f"is pinned to {device!r}, which is no name of a device"
+        )
     for part in _PART.finditer(device):
         key, value = part["key"], part["value"]
         kind, number = part["old"], part["number"]

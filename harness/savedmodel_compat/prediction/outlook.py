@@ -119,7 +119,7 @@ def outlook_of(
     predictor = Predictor(meta_graph)
     pins = [release for release in snapshots.releases() if loaders.has(loader, release)]
     every = {
-        release: _with(predictor.predict(release, loader), refused(release) if refused else ())
+        release: with_files(predictor.predict(release, loader), refused(release) if refused else ())
         for release in dict.fromkeys((*targets, *pins))
     }
     predictions = [every[release] for release in targets]
@@ -139,8 +139,8 @@ def minor(release: str) -> str:
     return f"{version.major}.{version.minor}"
 
 
-def _with(prediction: Prediction, refused: Sequence[Reason]) -> Prediction:
-    """Return a prediction that takes the model's files into account."""
+def with_files(prediction: Prediction, refused: Sequence[Reason]) -> Prediction:
+    """Return a prediction that takes into account why a release does not load a model for what its files are."""
     if not refused:
         return prediction
     certain = any(reason.certain for reason in refused)

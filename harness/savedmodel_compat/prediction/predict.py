@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from savedmodel_compat.prediction import loaders
+from savedmodel_compat.prediction import known_ops, loaders
 from savedmodel_compat.prediction._gather import Hit, Left, ignored_of, reasons_of
 from savedmodel_compat.prediction.effects import CppLoader, Loader
 from savedmodel_compat.prediction.faults import Fault, Kind, faults_of, types_in
@@ -44,6 +44,8 @@ class Predictor:
         self.reach = reach_of(self.usage)
         self._faults: dict[tuple[int, int, int], tuple[Fault, ...]] = {}
         self._kernels: dict[tuple[int, int, int, frozenset[str]], Fault | None] = {}
+        # What the model carries of its producer's definitions is only believed where there is nothing better.
+        self._producer = snapshots.get(meta_graph.tensorflow_version)
         self._types = [frozenset(types_in(demand)) for demand in self.usage.demands]
         self._sites: dict[int, list[Site]] = {}
         for site in self.usage.sites:
@@ -83,15 +85,20 @@ class Predictor:
         key = (index, form, producer)
         found = self._faults.get(key)
         if found is None:
-            reference = self.usage.own.get(demand.op) or known.op(demand.op)
-            found = faults_of(demand, definition, reference, producer)
+            found = faults_of(demand, definition, self._reference(demand.op), producer)
             self._faults[key] = found
         return (*found, *self._of_build(index, demand, snapshot, form, definition))
+
+    def _reference(self, op: str) -> schema.OpDef | None:
+        """Return an op's definition as the producer had it, or else the newest."""
+        found = None if self._producer is None else self._producer.op(op)
+        return found or self.usage.own.get(op) or known.op(op)
 
     def _of_build(
         self, index: int, demand: Demand, snapshot: Snapshot, form: int, definition: schema.OpDef
     ) -> Iterator[Fault]:
         """Yield what hangs on the build: types, kernels and devices."""
+        yield from known_ops.faults(demand, snapshot.release)
         for name, number in self._types[index]:
             if number not in loaders.types(snapshot.release):
                 said = f"has the type {dtype_name(number)} as its attr '{name}', which came later"
@@ -234,7 +241,7 @@ def _kernel_fault(
     if fault is None or devices == loaders.CPU:
         return fault
     if kernel_fault(demand, kernels, definition, devices) is None:
-        return replace(fault, compiled=True, said=f"{fault.said}, and XLA may compile it")
+        return replace(fault, at_run=True, said=f"{fault.said}, and XLA may compile it")
     return fault
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from savedmodel_compat.prediction import loaders
-from savedmodel_compat.prediction.effects import AT_LOAD, Effect, of_runs
+from savedmodel_compat.prediction.effects import AT_LOAD, Effect, of_python_function, of_runs
 from savedmodel_compat.prediction.faults import Fault, Kind
 from savedmodel_compat.prediction.reach import NEVER, Reach
 from savedmodel_compat.prediction.usage import (
@@ -92,8 +92,10 @@ class V1Loader:
 
     def effects(self, fault: Fault, site: Site, demand: Demand) -> Iterator[Effect]:
         """Yield when it comes upon a fault at a place, if it does."""
-        if fault.compiled or _in_package(fault, demand, self._release):
+        if fault.at_run or _in_package(fault, demand, self._release):
             yield from of_runs(0, self._reach.bits(site.function, site.reached))
+        elif fault.kind is Kind.FUNCTION:
+            yield from of_python_function(site, self._reach)
         elif site.function is None:
             yield from self._in_graph(fault, site, demand)
         else:
@@ -186,8 +188,10 @@ class V2Loader:
 
     def effects(self, fault: Fault, site: Site, demand: Demand) -> Iterator[Effect]:
         """Yield when it comes upon a fault at a place, if it does."""
-        if fault.compiled or _in_package(fault, demand, self._release):
+        if fault.at_run or _in_package(fault, demand, self._release):
             yield from of_runs(0, self._reach.bits(site.function, site.reached))
+        elif fault.kind is Kind.FUNCTION:
+            yield from of_python_function(site, self._reach)
         elif fault.kind in _PLACED:
             yield from self._placed(fault, site)
         elif site.function is not None:

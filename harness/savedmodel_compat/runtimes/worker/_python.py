@@ -82,8 +82,9 @@ class _V2(object):
         if request["signature"] not in self._loaded.signatures:
             raise KeyError("signature %r is not among the loaded object's" % request["signature"])
         signature = self._loaded.signatures[request["signature"]]
-        # A signature of TF1 names the parts of a sparse input with an underscore.
-        taken = signature.structured_input_signature[1]
+        # A signature of TF1 names the parts of a sparse input with an underscore; up to 2.3 it does not say.
+        structured = signature.structured_input_signature
+        taken = structured[1] if structured else {tensor.name for tensor in tensors}
         inputs = {
             tensor.name
             if tensor.name in taken
