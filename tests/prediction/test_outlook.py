@@ -51,7 +51,8 @@ def _add_attr(op: str, attr: str, value: schema.AttrValue) -> Change:
 
 
 def _teach_producer(proto: schema.SavedModel) -> None:
-    """Let the producer be one that has debug_name."""
+    """Let the producer be one that has debug_name, and that nobody else knows."""
+    proto.meta_graphs[0].meta_info_def.tensorflow_version = "2.15.99"
     ops = proto.meta_graphs[0].meta_info_def.stripped_op_list.op
     own = next(op for op in ops if op.name == "VarHandleOp")
     own.attr.add(name="debug_name", type="string").default_value.s = b""

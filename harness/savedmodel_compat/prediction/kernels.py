@@ -20,6 +20,7 @@ _ANYWHERE = "DEFAULT"
 # These are rewritten before kernels are looked for (core/common_runtime/accumulate_n_optimizer.cc).
 _REWRITTEN = frozenset(("AccumulateNV2",))
 _SHOWN = 3
+_FIRST = frozenset(("0", "*"))
 _NAME = re.compile(
     r"(/(job:[A-Za-z][\w]*|(replica|task):(\d+|\*)|device:[A-Za-z_]\w*(:(\d+|\*))?|device:\*(:\*)?|[A-Za-z_]\w*:(\d+|\*)))*/?"
 )
@@ -105,25 +106,18 @@ def device_fault(device: str, devices: frozenset[str]) -> Fault | None:
         return Fault(
             kind=Kind.DEVICE, said=f"is pinned to {device!r}, which is no name of a device"
         )
-    for part in _PART.finditer(device):
-        key, value = part["key"], part["value"]
-        kind, number = part["old"], part["number"]
-        if key == "device":
-            kind, _, number = value.partition(":")
-        elif key == "job":
-            if value != "localhost":
-                return _not_there(device)
-            continue
-        elif key in ("replica", "task"):
-            if value not in ("0", "*"):
-                return _not_there(device)
-            continue
-        if kind and kind != "*" and kind.upper() not in devices:
-            return _not_there(device)
-        if number and number not in ("0", "*"):
-            return _not_there(device)
-    return None
-
-
-def _not_there(device: str) -> Fault:
+    if all(_is_there(part, devices) for part in _PART.finditer(device)):
+        return None
     return Fault(kind=Kind.DEVICE, said=f"is pinned to {device}, which is not there")
+
+
+def _is_there(part: re.Match[str], devices: frozenset[str]) -> bool:
+    """Whether a part of a device's name, such as ``device:GPU:0``, is that of a process of its own."""
+    if part["key"] == "job":
+        return part["value"] == "localhost"
+    if part["key"] in {"replica", "task"}:
+        return part["value"] in _FIRST
+    kind, number = part["old"], part["number"]
+    if part["key"] == "device":
+        kind, _, number = part["value"].partition(":")
+    return (kind == "*" or kind.upper() in devices) and (not number or number in _FIRST)
