@@ -80,6 +80,26 @@ def test_inputs_are_followed(
     assert graph.reachable(meta_graph, ["b:0"]) == {(None, "a"), (None, "b")}
 
 
+def test_what_is_fed_is_not_computed(
+    meta_graph: schema.MetaGraphDef, node: Callable[..., schema.NodeDef]
+) -> None:
+    """Nothing runs for a tensor that is given; its node runs for its other tensors, and for their order."""
+    node("source")
+    node("split", inputs=["source"])
+    node("one", inputs=["split"])
+    node("two", inputs=["split:1"])
+    node("after", inputs=["^split"])
+
+    def reached(root: str, *fed: str) -> set[str]:
+        return {name for _, name in graph.reachable(meta_graph, [root], fed)}
+
+    assert reached("one:0", "split:0") == {"one"}
+    assert reached("one:0", "split") == {"one"}
+    assert reached("split:0", "split:0") == set()
+    assert reached("two:0", "split:0") == {"two", "split", "source"}
+    assert reached("after:0", "split:0") == {"after", "split", "source"}
+
+
 def test_a_cycle_ends(meta_graph: schema.MetaGraphDef, node: Callable[..., schema.NodeDef]) -> None:
     """A v1 while loop goes in a circle through NextIteration and Merge."""
     node("enter", "Enter")

@@ -47,7 +47,9 @@ def ops_used(meta_graph: schema.MetaGraphDef) -> frozenset[str]:
     return frozenset(ops - {function.signature.name for function in graph.library.function})
 
 
-def reachable(meta_graph: schema.MetaGraphDef, roots: Iterable[str]) -> frozenset[Place]:
+def reachable(
+    meta_graph: schema.MetaGraphDef, roots: Iterable[str], fed: Iterable[str] = ()
+) -> frozenset[Place]:
     """Return all nodes that running the roots may run: function (None for the graph) and name.
 
     Inputs are followed in the graph, data and control alike. A function that a node reached there
@@ -58,9 +60,11 @@ def reachable(meta_graph: schema.MetaGraphDef, roots: Iterable[str]) -> frozense
         meta_graph: the MetaGraph.
         roots: names of nodes, or of tensors such as ``x:0``; those that do not exist are passed
             over.
+        fed: tensors that are given, so that nothing runs to compute them
+            (``RewriteGraphForExecution`` in ``core/graph/subgraph.cc``).
     """
     graph = meta_graph.graph_def
-    reached = _reached_nodes(graph, roots)
+    reached = _reached_nodes(graph, roots, frozenset(map(_tensor, fed)))
     bodies = {function.signature.name: function for function in graph.library.function}
     found: set[Place] = {(None, graph.node[index].name) for index in reached}
     for name in _reached_functions((graph.node[index] for index in reached), bodies):
@@ -116,24 +120,32 @@ def _named_by(value: schema.AttrValue) -> list[str]:
     return found
 
 
-def _reached_nodes(graph: schema.GraphDef, roots: Iterable[str]) -> list[int]:
+def _reached_nodes(
+    graph: schema.GraphDef, roots: Iterable[str], fed: frozenset[str] = frozenset()
+) -> list[int]:
     """Return the positions of the nodes that the roots reach.
 
     Positions, since objects for a hundred thousand nodes would keep the garbage collector busy for
     longer than all the rest takes.
     """
     position = {node.name: index for index, node in enumerate(graph.node)}
-    pending = [node_of(root) for root in roots]
+    pending = [node_of(root) for root in roots if _tensor(root) not in fed]
     found = []
     while pending:
         # Taken out as it is reached, so that a cycle ends.
         index = position.pop(pending.pop(), None)
         if index is not None:
             found.append(index)
-            pending.extend(
-                [source.split(":", 1)[0].lstrip("^") for source in graph.node[index].input]
-            )
+            inputs = graph.node[index].input
+            if fed:
+                inputs = [source for source in inputs if _tensor(source) not in fed]
+            pending.extend([source.split(":", 1)[0].lstrip("^") for source in inputs])
     return found
+
+
+def _tensor(name: str) -> str:
+    """Return a tensor by its full name: ``a:0`` of ``a``; a control input names none and stays one."""
+    return name if ":" in name else f"{name}:0"
 
 
 def _reached_functions(
