@@ -15,6 +15,7 @@ from pathlib import Path
 
 import _cells
 import _matrix
+import _prediction
 import _ready
 import _static
 import savedmodel_compat
@@ -29,6 +30,7 @@ BENCHMARKS: Mapping[str, Callable[[Bench], Iterator[Row]]] = {
     "matrix": _matrix.rows,
     "memory": _matrix.memory_rows,
     "static": _static.rows,
+    "prediction": _prediction.rows,
 }
 _ROUNDS = 9
 _QUICK_ROUNDS = 3

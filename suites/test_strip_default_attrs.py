@@ -128,6 +128,117 @@ def test_v1_python_rescues_what_the_c_loader_refuses(
     assert [result.cause for result in refused] == ["attr-unknown"]
 
 
+# tf.saved_model.save has no unstripped leg: it is made by putting the defaults back. Its attrs stand in the graph, in the
+# function that restores the variables, and in those of the signatures, and it matters who looks at which of them, and when.
+GRAPH = ("VarHandleOp", "allowed_devices")
+RESTORE = ("AssignVariableOp", "validate_shape")
+SAVE = ("MergeV2Checkpoints", "allow_missing_files")
+SIGNATURE = ("MaxPool", "explicit_paddings")
+
+
+@pytest.mark.parametrize(
+    ("name", "producer", "loader", "consumer", "stage", "carrier"),
+    [
+        # The C++ loader takes the graph as it is, before anything else.
+        ("half_plus_two_module", "2.4.4", "c", "2.1.4", "load", GRAPH),
+        ("half_plus_two_module", "2.11.1", "c", "2.1.4", "load", GRAPH),
+        # Then it runs what restores the variables, and so makes that function.
+        ("half_plus_two_module", "2.11.1", "c", "2.4.4", "load", RESTORE),
+        # The function of a signature is made when it is run for the first time.
+        ("mnist_cnn_module", "2.4.4", "c", "2.3.4", "run", SIGNATURE),
+        # The v1 loader removes what it does not know from the graph, but from no function.
+        ("half_plus_two_module", "2.11.1", "v1", "2.1.4", "load", RESTORE),
+        ("half_plus_two_module", "2.11.1", "v1", "2.4.4", "load", RESTORE),
+        ("mnist_cnn_module", "2.4.4", "v1", "2.1.4", "run", SIGNATURE),
+        ("mnist_cnn_module", "2.4.4", "v1", "2.3.4", "run", SIGNATURE),
+        # The v2 loader makes every function at once, also that which saves; it has no use for the graph.
+        ("mnist_cnn_module", "2.4.4", "v2", "2.1.4", "load", SIGNATURE),
+        ("mnist_cnn_module", "2.4.4", "v2", "2.3.4", "load", SIGNATURE),
+        ("half_plus_two_module", "2.11.1", "v2", "2.4.4", "load", SAVE),
+    ],
+)
+def test_where_an_unstripped_module_fails(
+    *,
+    name: str,
+    producer: str,
+    loader: str,
+    consumer: str,
+    stage: str,
+    carrier: tuple[str, str],
+    savedmodel_export: Export,
+    savedmodel_run: Run,
+) -> None:
+    """Up to 2.4 it fails where its first attr that is not known comes to be looked at; stripped, it passes there."""
+    where = {"on": consumer, "provider": "venv", "loader": loader, "signature": "serving_default"}
+    unstripped = savedmodel_export(name, producer=producer, strip=False)
+    [result] = savedmodel_run(unstripped, **where)
+    assert (result.outcome.value, result.cause) == ("fail", "attr-unknown"), result.message
+    assert (result.detail.op, result.detail.attr) == carrier
+    assert result.stage is not None
+    assert result.stage.value == stage
+
+    stripped = savedmodel_export(name, producer=producer, strip=True)
+    assert all_pass(savedmodel_run(stripped, **where), reference="export")
+
+
+def test_v1_python_rescues_a_module_whose_functions_are_known(
+    savedmodel_export: Export, savedmodel_run: Run
+) -> None:
+    """Where only the graph has an attr that is not known, the v1 loader loads what C does not, as it does a builder's."""
+    model = savedmodel_export("half_plus_two_module", producer="2.4.4", strip=False)
+    results = savedmodel_run(model, on="2.1.4", provider="venv", loader="v1")
+    assert all_pass(results, reference="export")
+
+
+@pytest.mark.parametrize("strip", [False, True], ids=["unstripped", "stripped"])
+@pytest.mark.parametrize("name", ["half_plus_two_module", "mnist_cnn_module"])
+def test_both_modules_pass_where_unknown_attrs_are_ignored(
+    name: str, strip: bool, savedmodel_export: Export, savedmodel_run: Run
+) -> None:
+    """From 2.5 on both legs load and answer alike, also where the attr stands in a function."""
+    model = savedmodel_export(name, producer="2.11.1", strip=strip)
+    assert all_pass(savedmodel_run(model, on=IGNORING), reference="export")
+
+
+@pytest.mark.parametrize("strip", [False, True], ids=["unstripped", "stripped"])
+def test_both_modules_fail_on_what_stripping_does_not_take_out(
+    strip: bool, savedmodel_export: Export, savedmodel_run: Run
+) -> None:
+    """A module of 2.21 fails before 2.10 in either leg, for a `debug_name` of its own and an op that is new."""
+    model = savedmodel_export("mnist_cnn_module", producer="2.21.0", strip=strip)
+    results = savedmodel_run(model, on="2.3.4,2.4.4,2.5.3,2.8.4")
+    assert [(r.cause, r.detail.op) for r in results] == [
+        ("attr-unknown", "VarHandleOp"),
+        ("attr-unknown", "VarHandleOp"),
+        ("op-not-registered", "DisableCopyOnRead"),
+        ("op-not-registered", "DisableCopyOnRead"),
+    ]
+
+
+def test_a_leg_that_was_made_says_so(savedmodel_export: Export, savedmodel_run: Run) -> None:
+    """Its cells carry a note, and are those of an unstripped model of that producer."""
+    model = savedmodel_export("half_plus_two_module", producer="2.11.1", strip=False)
+    [result] = savedmodel_run(model, on="2.11.1")
+    assert result.cell.strip is False
+    assert result.cell.producer == "2.11.1"
+    [note] = result.notes
+    assert note.startswith("the defaults were put back into the stripped export, for: ")
+    assert "always strips" in note
+
+
+@pytest.mark.parametrize("name", ["half_plus_two", "mnist_cnn"])
+def test_the_leg_of_a_release_that_cannot_strip(
+    name: str, savedmodel_export: Export, savedmodel_run: Run
+) -> None:
+    """The builder of 1.4 has no such argument: its stripped leg is made of the other one, and answers everywhere."""
+    model = savedmodel_export(name, producer="1.4.1", strip=True)
+    assert model.meta_graph is not None
+    assert model.meta_graph.stripped_default_attrs
+    results = savedmodel_run(model, on="1.4.1,1.13.2,2.4.4,2.21.0")
+    assert all_pass(results, reference="export")
+    assert all("default-valued attrs were taken out" in result.notes[0] for result in results)
+
+
 def test_the_flag_says_what_was_done(savedmodel_export: Export) -> None:
     """`stripped_default_attrs` of the MetaGraph tells the two exports apart, and the attr is gone from one."""
     stripped = savedmodel_export("mnist_cnn", producer="2.11.1", strip=True)

@@ -15,6 +15,7 @@ import pytest
 
 from savedmodel_compat import cli
 from savedmodel_compat.matrix.models import Model
+from savedmodel_compat.prediction import loaders
 
 ROOT = Path(__file__).parent.parent
 EXPORTER = f"{ROOT / 'suites' / 'exporters' / 'half_plus_two.py'}::export_builder"
@@ -174,6 +175,57 @@ def test_tolerances_decide(record: Record, tmp_path: Path) -> None:
     assert [cell["cause"] for cell in failed["cells"]] == ["output-mismatch"]
     assert verdicts(record(*run, "--rtol", "0", "--atol", "0.01"))[0][1] == "pass"
     assert verdicts(record(*run, "--rtol", "0.01", "--atol", "0"))[0][1] == "pass"
+
+
+def test_predictions_stand_in_the_record(record: Record, exported: Callable[..., Model]) -> None:
+    """Each cell has what was predicted of it, before it was run."""
+    model = exported("mnist_cnn", strip=False)
+    said = record("run", str(model.path), *TWO, code=1)
+    refused, *passed = (cell["prediction"] for cell in said["cells"])
+    assert (refused["outcome"], refused["stage"], refused["agrees"]) == ("fail", "load", True)
+    assert refused["causes"] == ["attr-unknown"]
+    assert "has no attr" in refused["why"]
+    assert passed
+    assert {(one["outcome"], one["agrees"]) for one in passed} == {("pass", True)}
+    assert said["disagreements"] == 0
+
+
+def test_strict_prediction(
+    record: Record,
+    exported: Callable[..., Model],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Seeded fault: a table that says that 2.11 refuses unknown attrs. It is shown, and with the option it is exit code 1."""
+    path = str(exported("mnist_cnn", producer="2.21.0", strip=False).path)
+    run = ("run", path, "--on", "2.11.1")
+    assert record(*run, "--strict-prediction")["disagreements"] == 0
+    wrong = loaders.Switch(last_without="2.21.0")
+    monkeypatch.setattr(loaders, "IGNORES_UNKNOWN_ATTRS", wrong)
+    capfd.readouterr()
+    said = record(*run, code=0)
+    assert said["disagreements"] == len(said["cells"]) > 0
+    assert {cell["outcome"] for cell in said["cells"]} == {"pass"}
+    shown = capfd.readouterr().out
+    assert "pass ≠" in shown
+    assert "Where prediction and proof disagree" in shown
+    assert record(*run, "--strict-prediction", code=1)["disagreements"] == len(said["cells"])
+
+
+def test_strict_prediction_without_a_comparison(
+    record: Record, exported: Callable[..., Model], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What loads against its prediction counts before the fact that nothing was compared."""
+    np.savez(tmp_path / "inputs.npz", image=np.zeros([1, 28, 28, 1], np.float32))
+    path = str(exported("mnist_cnn", producer="2.21.0", strip=False).path)
+    run: tuple[str, ...] = ("run", path, "--on", "2.11.1", "--signature", "predict_images")
+    run += ("--inputs", str(tmp_path / "inputs.npz"))
+    given = ("--strict-prediction",)
+    assert record(*run, *given, code=5)["disagreements"] == 0
+    wrong = loaders.Switch(last_without="2.21.0")
+    monkeypatch.setattr(loaders, "IGNORES_UNKNOWN_ATTRS", wrong)
+    assert record(*run, code=5)["disagreements"] == 1
+    assert record(*run, *given, code=1)["disagreements"] == 1
 
 
 def test_jobs_change_nothing(record: Record, exported: Callable[..., Model]) -> None:

@@ -465,3 +465,75 @@ def test_the_example(project: pytest.Pytester) -> None:
     shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns("__pycache__"))
     result = run_pytest(project, "--rootdir", str(folder), "-c", str(folder / "pyproject.toml"))
     result.assert_outcomes(passed=3)
+
+
+STRICT = """
+    import pytest
+
+    @pytest.mark.savedmodel("model", on="2.11.1", signatures="predict_images")
+    def test_said_by_the_session(savedmodel_cell):
+        pass
+
+    @pytest.mark.savedmodel("model", on="2.11.1", signatures="predict_images", strict_prediction=True)
+    def test_said_by_the_marker(savedmodel_cell):
+        pass
+
+    @pytest.mark.savedmodel("model", on="2.11.1", signatures="predict_images", strict_prediction=False)
+    def test_lenient(savedmodel_cell):
+        pass
+
+    @pytest.mark.savedmodel("plain", on="2.11.1", strict_prediction=True)
+    def test_not_run(savedmodel_cell):
+        pass
+"""
+
+
+@pytest.mark.parametrize("given", ["nothing", "option", "ini", "toml", "variable"])
+def test_strict_predictions(
+    project: pytest.Pytester,
+    exported: Callable[..., Model],
+    monkeypatch: pytest.MonkeyPatch,
+    given: str,
+) -> None:
+    """Seeded fault: a table that says that 2.11 refuses unknown attrs. Whoever asks for it fails on that, in each spelling."""
+    model = exported("mnist_cnn", producer="2.21.0", strip=False)
+    copied(model, project.path / "model")
+    copied(model, project.path / "plain", signatures=False)
+    project.makeconftest(
+        "from savedmodel_compat.prediction import loaders\n"
+        "loaders.IGNORES_UNKNOWN_ATTRS = loaders.Switch(last_without='2.21.0')\n"
+    )
+    project.makepyfile(STRICT)
+    if given == "toml":
+        text = (project.path / "pyproject.toml").read_text()
+        line = "[tool.pytest.ini_options]\nsavedmodel_strict_prediction = true"
+        project.makepyprojecttoml(text.replace("[tool.pytest.ini_options]", line))
+    elif given == "variable":
+        monkeypatch.setenv("SAVEDMODEL_COMPAT_STRICT_PREDICTION", "true")
+    flags = {
+        "option": ["--savedmodel-strict-prediction"],
+        "ini": ["-osavedmodel_strict_prediction=true"],
+    }.get(given, [])
+    result = run_pytest(project, *flags, "-rA", "--savedmodel-json=record.json")
+    fails = 2 if given == "nothing" else 3
+    result.assert_outcomes(passed=4 - fails, failed=fails)
+    result.stdout.fnmatch_lines_random(
+        [
+            "FAILED *::test_said_by_the_marker*",
+            "FAILED *::test_not_run*",
+            "PASSED *::test_lenient*",
+            "*model of TensorFlow 2.21.0 in TensorFlow 2.11.1: prediction and proof disagree",
+            "*predicted: fail at load, attr-unknown",
+            "*happened:  pass",
+            "*happened:  not-run, no-signatures",
+        ]
+    )
+    assert json.loads((project.path / "record.json").read_text())["disagreements"] == 2
+
+
+def test_predictions_that_hold(project: pytest.Pytester, exported: Callable[..., Model]) -> None:
+    """What is as predicted passes, strict or not."""
+    copied(exported("mnist_cnn", producer="2.21.0", strip=False), project.path / "model")
+    project.makepyfile(STRICT.partition('    @pytest.mark.savedmodel("plain"')[0])
+    result = run_pytest(project, "--savedmodel-strict-prediction")
+    result.assert_outcomes(passed=3)

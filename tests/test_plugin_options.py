@@ -151,6 +151,7 @@ def test_the_header_is_one_line(pytester: pytest.Pytester) -> None:
         ("--savedmodel-provider=pip", "ERROR: --savedmodel-provider: there is no provider 'pip'"),
         ("--savedmodel-provider=wheel,venv", "*there is no provider 'wheel,venv'"),
         ("--savedmodel-loader=c,v3", "ERROR: --savedmodel-loader: there is no loader 'v3'"),
+        ("-osavedmodel_strict_prediction=yes", "hint: strict_prediction is true, false"),
         ("--savedmodel-json=lost/record.json", "ERROR: the record lost/record.json cannot be*"),
     ],
 )

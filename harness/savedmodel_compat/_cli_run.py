@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from savedmodel_compat.matrix.session import Exported, Session, Where
     from savedmodel_compat.runtimes.pins import Pin
 
+_INCOMPATIBLE = 1
 _INTERRUPTED = 2
+_BEFORE_FAILURES = frozenset((_INTERRUPTED, InfrastructureError.exit_code))
 _PROVIDERS = ("wheel", "venv", "current")
 _LOADERS = ("c", "v1", "v2")
 
@@ -110,6 +112,11 @@ def _consumer_options(command: Callable[..., Any]) -> Callable[..., Any]:
             default=4096,
             show_default=True,
             help="Megabytes a cell may use over its runtime; 0 for no limit.",
+        ),
+        click.option(
+            "--strict-prediction",
+            is_flag=True,
+            help="Exit with 1 also if a cell differs from what was predicted of it.",
         ),
         click.option("--yes", is_flag=True, help="Do not ask before large downloads."),
     ]
@@ -294,6 +301,7 @@ class _Matrix:
 
     def finish(self, work: Callable[[Session], list[Result]]) -> int:
         """Run, print, write the record, and return the exit code."""
+        from savedmodel_compat.matrix.predicted import disagreements
         from savedmodel_compat.matrix.run import Interrupted
         from savedmodel_compat.matrix.session import exit_code
         from savedmodel_compat.report import record, terminal
@@ -310,6 +318,9 @@ class _Matrix:
             record.write(said, self._record)
         terminal.print_matrix(results, _stdout())
         code = exit_code(results, interrupted=interrupted)
+        if self._options.get("strict_prediction") and disagreements(results):
+            # Of all that may hold, only an interrupt and a fault of the infrastructure come before it.
+            code = code if code in _BEFORE_FAILURES else _INCOMPATIBLE
         if code == _INTERRUPTED:
             click.echo("interrupted", err=True)
         if code == EmptySelectionError.exit_code:

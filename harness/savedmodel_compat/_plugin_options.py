@@ -25,7 +25,8 @@ class Option:
         name: the marker's keyword; ``--savedmodel-NAME``, ini ``savedmodel_NAME`` and
             ``SAVEDMODEL_COMPAT_NAME`` are made of it. The first that is given holds, in this order.
         default: what holds if nobody says anything.
-        metavar: of its value.
+        metavar: of its value; empty for a switch, which is ``true`` or ``false`` and on the command
+            line has no value.
         help: one sentence.
         choices: the only values; empty if there are others.
         several: whether commas part several values.
@@ -43,7 +44,12 @@ class Option:
     @property
     def flag(self) -> str:
         """The command line's spelling."""
-        return f"--savedmodel-{self.name}"
+        return f"--savedmodel-{self.name.replace('_', '-')}"
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether it is on or off."""
+        return not self.metavar
 
     @property
     def ini(self) -> str:
@@ -88,6 +94,13 @@ OPTIONS = (
         several=True,
     ),
     Option(
+        name="strict_prediction",
+        default="false",
+        metavar="",
+        help="Fail an item also if its cell differs from what was predicted of it",
+        choices=("true", "false"),
+    ),
+    Option(
         name="json",
         default="",
         metavar="FILE",
@@ -130,12 +143,15 @@ def setting(config: pytest.Config, name: str, marker: pytest.Mark | None = None)
     """
     option = next(option for option in OPTIONS if option.name == name)
     value, where = next(_given(config, option, marker), (option.default, "default"))
+    if option.is_switch:
+        value = value.lower()
     parts = as_list(value) if option.several else [value]
     unknown = [part for part in parts if part not in option.choices]
     if option.choices and unknown:
+        kind = f"{name} is" if option.is_switch else f"the {name}s are"
         raise UsageError(
             f"{where}: there is no {name} '{unknown[0]}'",
-            hint=f"the {name}s are {', '.join(option.choices)}",
+            hint=f"{kind} {', '.join(option.choices)}",
         )
     return value
 
@@ -161,7 +177,9 @@ def _given(
 ) -> Iterator[tuple[str, str]]:
     """Yield the values that were given, the one that holds first, each with where it stands."""
     marked = marker.kwargs.get(option.name) if marker and option.of_a_test else None
-    if marked:
+    if isinstance(marked, bool):
+        yield str(marked).lower(), f"marker {MARKER}, {option.name}"
+    elif marked:
         text = marked if isinstance(marked, str) else ",".join(map(str, marked))
         yield text, f"marker {MARKER}, {option.name}"
     named = (
@@ -197,7 +215,7 @@ def _option_row(option: Option) -> str:
     words = ", ".join(f"`{choice}`" for choice in option.choices)
     cells = (
         f"`{option.name}`" if option.of_a_test else "",
-        f"`{option.flag} {option.metavar}`",
+        f"`{option.flag} {option.metavar}`" if option.metavar else f"`{option.flag}`",
         f"`{option.ini}`",
         f"`{option.variable}`",
         f"`{option.default}`" if option.default else "none",

@@ -44,9 +44,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     for option in OPTIONS:
         words = f" ({', '.join(option.choices)})" if option.choices else ""
         text = f"{option.help.removesuffix('.')}{words}. Default: {option.default or 'none'}."
-        group.addoption(
-            option.flag, dest=option.ini, metavar=option.metavar, default=None, help=text
-        )
+        if option.is_switch:
+            group.addoption(
+                option.flag, dest=option.ini, action="store_const", const="true", help=text
+            )
+        else:
+            group.addoption(
+                option.flag, dest=option.ini, metavar=option.metavar, default=None, help=text
+            )
         parser.addini(option.ini, text, default=None)
 
 
@@ -239,19 +244,29 @@ def savedmodel_cell(request: pytest.FixtureRequest, savedmodel_runner: Runner) -
     except SavedModelCompatError as error:
         _fail(str(error))
     keep(request.node, ran.results)
-    _end_unless_run(ran)
+    _end_unless_run(ran, _not_as_predicted(request.node, ran.results))
     return ran.results
 
 
-def _end_unless_run(ran: cells.Ran) -> None:
-    """End the item where there is nothing for its body to look at; a failed cell is the call's to report."""
+def _not_as_predicted(item: pytest.Item, results: Sequence[Result]) -> list[Result]:
+    """Return what differs from its prediction, where the item is to fail for it."""
+    strict = setting(item.config, "strict_prediction", item.get_closest_marker(MARKER))
+    if strict != "true":
+        return []
+    from savedmodel_compat.matrix.predicted import disagreements
+
+    return disagreements(results)
+
+
+def _end_unless_run(ran: cells.Ran, differing: Sequence[Result]) -> None:
+    """End the item where there is nothing for its body to look at; what fails it is the call's to report."""
     by_outcome: dict[str, list[Result]] = {}
     for result in ran.results:
         by_outcome.setdefault(result.outcome.value, []).append(result)
     for result in by_outcome.get("infra-error", ()):
         reason = result.reason if ran.problem is None else ran.problem
         _fail(f"infra-error: {result.cell.id}\n{reason}")
-    if "fail" in by_outcome:
+    if "fail" in by_outcome or differing:
         return
     for outcome in ("not-run", "unsupported"):
         for result in by_outcome.get(outcome, ()):
@@ -260,13 +275,15 @@ def _end_unless_run(ran: cells.Ran) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
-    """Fail an item whose cell failed, whatever its body would have said."""
+    """Fail an item whose cell failed, or differs from a prediction that is to hold, whatever its body would have said."""
     results: Sequence[Result] = pyfuncitem.funcargs.get(_CELL, ())  # type: ignore[assignment]
     failed = [result for result in results if result.outcome.value == "fail"]
-    if failed:
-        from savedmodel_compat.report.words import in_words
+    differing = _not_as_predicted(pyfuncitem, results)
+    if failed or differing:
+        from savedmodel_compat.report.words import disagreement, in_words
 
-        _fail("\n\n".join(in_words(result) for result in failed))
+        paragraphs = [*map(in_words, failed), *map(disagreement, differing)]
+        _fail("\n\n".join(paragraphs))
 
 
 def _fail(text: str) -> NoReturn:

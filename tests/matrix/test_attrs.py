@@ -13,6 +13,7 @@ from savedmodel_compat.matrix.cells import Outcome, Result
 from savedmodel_compat.matrix.exports import Exporter, Order, export_model
 from savedmodel_compat.matrix.models import Model
 from savedmodel_compat.matrix.plan import Consumer, Options
+from savedmodel_compat.matrix.predicted import Agreement, agreement
 from savedmodel_compat.matrix.run import run_matrix
 from savedmodel_compat.runtimes.base import Runtime
 from savedmodel_compat.runtimes.client import Worker
@@ -85,6 +86,16 @@ def test_where_no_signature_reaches(
     assert any("blank_index is ignored (not its default" in note for note in result.notes)
 
 
+def test_what_is_fed_is_not_run(
+    carrier: Callable[..., Model], wheel_runtime: Callable[[str], Runtime]
+) -> None:
+    """A node that would compute what a request feeds is not run, and its attrs decide nothing."""
+    result = run(carrier("blank_upstream"), wheel_runtime("2.5.3"))
+    assert result.outcome is Outcome.PASS
+    assert any("blank_index is ignored (not its default" in note for note in result.notes)
+    assert agreement(result) is Agreement.AGREES
+
+
 def test_agreeing_values_do_not_excuse_it(
     exported: Callable[..., Model], wheel_runtime: Callable[[str], Runtime]
 ) -> None:
@@ -135,3 +146,35 @@ def test_without_an_op_list_there_is_no_verdict(
     assert result.outcome is Outcome.INFRA_ERROR
     assert result.reason is not None
     assert "ops.pb" in result.reason
+
+
+def test_an_attr_without_a_default(
+    carrier: Callable[..., Model], wheel_runtime: Callable[[str], Runtime]
+) -> None:
+    """What has no default cannot be at it: the producer's own definition says that every value means something."""
+    model = carrier("blank_first")
+    assert model.meta_graph is not None
+    graph = type(model.meta_graph.proto)()
+    graph.CopyFrom(model.meta_graph.proto)
+    node = next(node for node in graph.graph_def.node if node.op == "CTCGreedyDecoder")
+    node.attr["of_the_future"].i = 7
+    own = graph.meta_info_def.stripped_op_list.op
+    next(op for op in own if op.name == node.op).attr.add(name="of_the_future", type="int")
+    changed = replace(model, meta_graph=replace(model.meta_graph, proto=graph))
+    ops = read_ops(wheel_runtime("2.21.0").ops)
+    [found] = ignored_attrs(changed, model.cases[0], attrs_used(changed), ops, [])
+    assert (found.attr, found.default, found.reached) == ("of_the_future", False, True)
+
+
+def test_the_pinned_releases_tell_a_default(
+    carrier: Callable[..., Model], wheel_runtime: Callable[[str], Runtime]
+) -> None:
+    """A model whose own op list is silent is judged by the releases that know the attr, wherever it is run."""
+    model = carrier("blank_first")
+    assert model.meta_graph is not None
+    graph = type(model.meta_graph.proto)()
+    graph.CopyFrom(model.meta_graph.proto)
+    graph.meta_info_def.ClearField("stripped_op_list")
+    changed = replace(model, meta_graph=replace(model.meta_graph, proto=graph))
+    result = run(changed, wheel_runtime("2.5.3"))
+    assert result.causes[0] == "attr-ignored"

@@ -13,6 +13,7 @@ import pytest
 from savedmodel_compat.cache import default_root
 from savedmodel_compat.config import Configuration
 from savedmodel_compat.errors import ExportError, UnsupportedError, UsageError
+from savedmodel_compat.matrix import _derived
 from savedmodel_compat.matrix.exports import (
     Exporter,
     Order,
@@ -20,6 +21,8 @@ from savedmodel_compat.matrix.exports import (
     export_to,
     find_exporter,
 )
+from savedmodel_compat.matrix.models import Model
+from savedmodel_compat.model import read, walk
 from savedmodel_compat.runtimes.base import Runtime
 from savedmodel_compat.runtimes.client import Worker
 from savedmodel_compat.runtimes.requests import Limits
@@ -37,6 +40,30 @@ DOUBLE = """
         x = np.array([1, 2], np.float32)
         recorded = {"serving_default": {"inputs": {"x": x}, "outputs": {"y": 2 * x}}}
         return recorded
+"""
+
+
+# Into a version folder, as TensorFlow Serving takes it.
+ALWAYS_STRIPS = DOUBLE.replace(
+    "        module = tf.Module()",
+    """        if not strip_default_attrs:
+            __import__("os").mkdir(directory)  # it has begun already
+            raise NotImplementedError("there is no switch.")
+        directory += "/1"
+        module = tf.Module()""",
+)
+NEVER_STRIPS = """
+    import numpy as np
+    import tensorflow.compat.v1 as tf
+
+    def export(directory, *, strip_default_attrs, seed):
+        if strip_default_attrs:
+            raise NotImplementedError("there is no such argument.")
+        with tf.Graph().as_default(), tf.Session() as session:
+            x = tf.placeholder(tf.float32, [None], "x")
+            tf.saved_model.simple_save(session, directory, {"x": x}, {"y": tf.cast(2 * x, tf.int32)})
+        x = np.array([1, 2], np.float32)
+        return {"serving_default": {"inputs": {"x": x}, "outputs": {"y": (2 * x).astype(np.int32)}}}
 """
 
 
@@ -178,6 +205,107 @@ def test_what_a_producer_does_not_have(tmp_path: Path, worker: Worker, runtime: 
         export_model(worker, runtime, order(tmp_path, source), LIMITS)
 
 
+@pytest.mark.parametrize(
+    ("source", "strip", "words"),
+    [
+        (
+            ALWAYS_STRIPS,
+            False,
+            "defaults were put back into the stripped export, for: there is no switch.",
+        ),
+        (
+            NEVER_STRIPS,
+            True,
+            "attrs were taken out of the unstripped export, for: there is no such",
+        ),
+    ],
+    ids=["always strips", "never strips"],
+)
+def test_the_leg_that_an_exporter_cannot_make(
+    *, source: str, strip: bool, words: str, tmp_path: Path, worker: Worker, runtime: Runtime
+) -> None:
+    """It is made from the other one, with the same recordings, and says so."""
+    made = export_model(worker, runtime, order(tmp_path, source, strip=not strip), LIMITS)
+    model = export_model(worker, runtime, order(tmp_path, source, strip=strip), LIMITS)
+
+    assert (model.strip, made.strip) == (strip, not strip)
+    assert model.meta_graph is not None
+    assert model.meta_graph.stripped_default_attrs is strip
+    assert attrs_in(model) != attrs_in(made)
+    assert words in model.notes[0]
+    assert made.notes == ()
+    assert model.path.name == made.path.name
+    assert repr([case.expected for case in model.cases]) == repr(
+        [case.expected for case in made.cases]
+    )
+
+
+def attrs_in(model: Model) -> list[tuple[str, ...]]:
+    """The names of the attrs of each node of a model."""
+    assert model.meta_graph is not None
+    return [tuple(sorted(found.node.attr)) for found in walk(model.meta_graph.proto)]
+
+
+def test_the_other_leg_is_made_once(tmp_path: Path, worker: Worker, runtime: Runtime) -> None:
+    """The second time the cache has it, and neither exporter nor producer is asked."""
+    wanted = order(tmp_path, ALWAYS_STRIPS, strip=False)
+    first = export_model(worker, runtime, wanted, LIMITS)
+    unstarted = Worker(replace(runtime, python=tmp_path / "no-python"), native=False)
+    second = export_model(unstarted, runtime, wanted, LIMITS)
+
+    assert (first.path, first.notes) == (second.path, second.notes)
+    assert len(kept(tmp_path)) == 2
+
+
+def test_the_other_leg_is_made_anew_when_its_maker_changes(
+    tmp_path: Path, worker: Worker, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What puts the defaults back is part of what the model is."""
+    wanted = order(tmp_path, ALWAYS_STRIPS, strip=False)
+    first = export_model(worker, runtime, wanted, LIMITS)
+    monkeypatch.setattr(_derived, "key", lambda producer: {"defaults.py": f"another's, {producer}"})
+    assert export_model(worker, runtime, wanted, LIMITS).path != first.path
+
+
+def test_what_neither_leg_can_do(tmp_path: Path, worker: Worker, runtime: Runtime) -> None:
+    """The words are those of the leg that was asked for."""
+    source = """
+        def export(directory, *, strip_default_attrs, seed):
+            raise NotImplementedError("stripped" if strip_default_attrs else "unstripped")
+    """
+    for strip, words in ((True, "^stripped$"), (False, "^unstripped$")):
+        with pytest.raises(UnsupportedError, match=words):
+            export_model(worker, runtime, order(tmp_path, source, strip=strip), LIMITS)
+    assert kept(tmp_path) == set()
+
+
+def test_the_other_leg_that_fails(tmp_path: Path, worker: Worker, runtime: Runtime) -> None:
+    """An exporter that is broken is no release that cannot do it."""
+    source = """
+        def export(directory, *, strip_default_attrs, seed):
+            if not strip_default_attrs:
+                raise NotImplementedError("no switch")
+            raise ValueError("no weights")
+    """
+    with pytest.raises(ExportError, match="no weights"):
+        export_model(worker, runtime, order(tmp_path, source, strip=False), LIMITS)
+    assert kept(tmp_path) == set()
+
+
+def test_the_other_leg_that_cannot_be_copied(
+    tmp_path: Path, worker: Worker, runtime: Runtime
+) -> None:
+    """What an exporter left beside its model is told, and the cache keeps nothing of the copy."""
+    source = ALWAYS_STRIPS.replace(
+        "return recorded", "__import__('os').mkfifo(directory + '/pipe'); return recorded"
+    )
+    with pytest.raises(
+        ExportError, match="unstripped cannot be made: .*neither a file nor a folder"
+    ):
+        export_model(worker, runtime, order(tmp_path, source, strip=False), LIMITS)
+    assert len(kept(tmp_path)) == 1
+
+
 def test_a_file_that_is_no_python(tmp_path: Path, worker: Worker, runtime: Runtime) -> None:
     """A syntax error in the exporter is shown with its line."""
     with pytest.raises(ExportError, match=r"SyntaxError(.|\n)*def export\("):
@@ -194,6 +322,18 @@ def test_into_a_folder_of_the_user_s(tmp_path: Path, worker: Worker) -> None:
     """`export` writes where it is told and says where the model is."""
     path = export_to(worker, order(tmp_path), tmp_path / "out", LIMITS)
     assert (path / "saved_model.pb").is_file()
+
+
+def test_the_other_leg_into_a_folder_of_the_user_s(tmp_path: Path, worker: Worker) -> None:
+    """`export` makes it too, and says how."""
+    said: list[str] = []
+    wanted = order(tmp_path, ALWAYS_STRIPS, strip=False)
+    path = export_to(worker, wanted, tmp_path / "out", LIMITS, note=said.append)
+
+    assert path == tmp_path / "out" / "1"
+    assert not read(path).meta_graphs[0].stripped_default_attrs
+    assert said == ["the defaults were put back into the stripped export, for: there is no switch."]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["double.py", "out"]
 
 
 def test_a_folder_that_is_there_is_left_alone(tmp_path: Path, worker: Worker) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from savedmodel_compat import __version__
 from savedmodel_compat.errors import InfrastructureError
-from savedmodel_compat.matrix.cells import Outcome, Result
+from savedmodel_compat.matrix.cells import Foreseen, Outcome, Predicted, Result, Stage
 from savedmodel_compat.report import record
 
 STARTED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
@@ -72,6 +72,53 @@ def test_unclassified_cells_are_counted(failed: Callable[..., Result]) -> None:
     """What no pattern knows is seen in one number."""
     made = record.as_record([failed(causes=("unclassified",)), failed()], started=STARTED)
     assert made["unclassified"] == 1
+
+
+REFUSED = Predicted(
+    outcome=Foreseen.FAIL, stage=Stage.LOAD, causes=("attr-unknown",), why="has no attr; node c"
+)
+
+
+def test_the_prediction_stands_beside_the_result(
+    result: Callable[..., Result], failed: Callable[..., Result]
+) -> None:
+    """A cell has what was predicted of it and whether that agrees, or null; disagreements are counted."""
+    passes = Predicted(outcome=Foreseen.PASS)
+    unknown = Predicted(outcome=Foreseen.UNKNOWN, stage=Stage.RUN, why="which branch?")
+    results = [
+        failed(predicted=REFUSED),
+        result(predicted=REFUSED),
+        result(predicted=passes),
+        result(predicted=unknown),
+        result(),
+    ]
+    made = record.as_record(results, started=STARTED)
+    said = [cell["prediction"] for cell in made["cells"]]
+    assert said[0] == {
+        "outcome": "fail",
+        "stage": "load",
+        "causes": ["attr-unknown"],
+        "why": "has no attr; node c",
+        "agrees": True,
+    }
+    assert said[1] == {**said[0], "agrees": False}
+    assert said[2] == {
+        "outcome": "pass",
+        "stage": None,
+        "causes": [],
+        "why": None,
+        "agrees": True,
+    }
+    assert (said[3]["outcome"], said[3]["agrees"]) == ("unknown", None)
+    assert said[4] is None
+    assert made["disagreements"] == 1
+
+
+def test_records_without_predictions(result: Callable[..., Result]) -> None:
+    """Cells of a record that knows nothing of predictions are counted as they are."""
+    cell = record.as_cell(result())
+    del cell["prediction"]
+    assert record.of_cells([cell], started=STARTED)["disagreements"] == 0
 
 
 def test_ids_tell_cells_apart(result: Callable[..., Result]) -> None:

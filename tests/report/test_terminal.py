@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import pytest
 from rich.console import Console
 
-from savedmodel_compat.matrix.cells import Outcome, Result, Stage
+from savedmodel_compat.matrix.cells import Foreseen, Outcome, Predicted, Result, Stage
 from savedmodel_compat.report.terminal import print_matrix
 
 RELEASES = ["1.4.1", "1.15.5", "2.4.4", "2.5.3", "2.11.1", "2.15.1", "2.18.1", "2.20.0", "2.21.0"]
@@ -158,3 +158,58 @@ def test_no_color(failed: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
     plain = [re.sub(r"\x1b\[[0-9;]*m", "", text) for text in texts]
     assert plain[0] == plain[1]
     assert "✗ load" in plain[1]
+
+
+REFUSED = Predicted(
+    outcome=Foreseen.FAIL,
+    stage=Stage.LOAD,
+    causes=("op-not-registered",),
+    why="Foo is not registered; node \x1bfoo",
+)
+
+
+def test_what_is_not_as_predicted(
+    result: Callable[..., Result], failed: Callable[..., Result]
+) -> None:
+    """A sign in the table, a section of its own, and the number at the end; what agrees is not in it."""
+    results = [
+        result(consumer="2.5.3", predicted=REFUSED),
+        result(consumer="2.6.5", predicted=REFUSED),
+        failed(predicted=REFUSED, causes=("op-not-registered",)),
+        result(consumer="2.21.0", predicted=Predicted(outcome=Foreseen.PASS)),
+    ]
+    lines = [line.rstrip() for line in drawn(results, width=140)]
+    assert lines[:2] == [
+        "model producer            2.4.4  2.5.3  2.6.5  2.21.0",
+        "cnn   2.11.1   unstripped ✗ load pass ≠ pass ≠ pass",
+    ]
+    at = lines.index("Where prediction and proof disagree (≠ in the table)")
+    assert at > lines.index("Why cells fail")
+    assert lines[at + 1 : at + 4] == [
+        "  predicted fail at load, op-not-registered, and it is pass",
+        "    why    Foo is not registered; node \ufffdfoo",
+        "    cells  cnn of 2.11.1, unstripped [serving_default] → 2.5.3, 2.6.5",
+    ]
+    assert lines[at + 4].startswith("    do     2.5.3 does what it was predicted not to do")
+    assert lines[-1] == "4 cells: 3 pass, 1 fail; 2 not as predicted"
+
+
+def test_a_failure_that_was_not_predicted(failed: Callable[..., Result]) -> None:
+    """TensorFlow's words stand beside it, and that one of two readings of them is wrong."""
+    lines = drawn([failed(predicted=Predicted(outcome=Foreseen.PASS))], width=140)
+    assert lines[1].rstrip().endswith("✗ load ≠")
+    text = "\n".join(lines)
+    assert "predicted pass, and it is fail at load, attr-unknown" in text
+    assert "said   NodeDef mentions attr 'explicit_paddings'" in text
+    assert "the prediction misses what the message names, or the cause was read wrongly" in text
+    assert "saved_model.pb" in text
+
+
+def test_without_a_disagreement_nothing_is_said(
+    result: Callable[..., Result], failed: Callable[..., Result]
+) -> None:
+    """What agrees, or is unknown, or has no prediction, adds no word to the report."""
+    unknown = Predicted(outcome=Foreseen.UNKNOWN, stage=Stage.LOAD, why="?")
+    plain = drawn([failed(), result(consumer="2.21.0")])
+    agreed = Predicted(outcome=Foreseen.FAIL, stage=Stage.LOAD, causes=("attr-unknown",), why="?")
+    assert drawn([failed(predicted=agreed), result(consumer="2.21.0", predicted=unknown)]) == plain

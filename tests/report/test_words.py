@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from savedmodel_compat.matrix.cells import Detail, Result
-from savedmodel_compat.report.words import about, in_words
+from savedmodel_compat.matrix.cells import Detail, Foreseen, Outcome, Predicted, Result, Stage
+from savedmodel_compat.report.words import about, disagreement, happened, in_words
 
 
 def test_a_failed_cell(failed: Callable[..., Result]) -> None:
@@ -56,3 +56,35 @@ def test_hostile_words(failed: Callable[..., Result]) -> None:
     text = in_words(failed(model="cnn\x1b[2J", log="one\r\x07\ttwo\x1b]0;title\x07\nthree"))
     assert all(character.isprintable() or character == "\n" for character in text)
     assert text.endswith("two\ufffd]0;title\ufffd\n    three")
+
+
+def test_a_cell_that_is_not_as_predicted(
+    result: Callable[..., Result], failed: Callable[..., Result]
+) -> None:
+    """What was predicted and why, what happened, which of the two is wrong, and which cell it is."""
+    said = Predicted(
+        outcome=Foreseen.FAIL, stage=Stage.LOAD, causes=("kernel-missing",), why="no kernel; node n"
+    )
+    text = disagreement(result(predicted=said))
+    assert text.startswith(
+        "cnn of TensorFlow 2.11.1 in TensorFlow 2.4.4: prediction and proof disagree"
+    )
+    for words in (
+        "predicted: fail at load, kernel-missing",
+        "because:   no kernel; node n",
+        "happened:  pass",
+        "`savedmodel-compat runtime snapshot 2.4.4 --check` tells",
+        "cell:      cnn:serve:unstripped:2.11.1:2.4.4:wheel:c:cpu:serving_default",
+    ):
+        assert words in text
+    text = disagreement(failed(predicted=said))
+    assert "happened:  fail at load, attr-unknown" in text
+    assert "message:   NodeDef mentions attr" in text
+    assert "the cause was read wrongly from the message" in text
+
+
+def test_what_became_of_a_cell(result: Callable[..., Result]) -> None:
+    """Outcomes that are no verdicts carry their reason."""
+    not_run = result(outcome=Outcome.NOT_RUN, stage=Stage.LOAD, reason="no-inputs")
+    assert happened(not_run) == "not-run, no-inputs"
+    assert happened(result()) == "pass"

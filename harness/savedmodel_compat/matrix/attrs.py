@@ -16,7 +16,8 @@ from packaging.version import Version
 
 from savedmodel_compat.errors import InfrastructureError
 from savedmodel_compat.model import reachable, schema, walk
-from savedmodel_compat.model.graph import node_of
+from savedmodel_compat.prediction.faults import same
+from savedmodel_compat.registry import known
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +41,8 @@ class IgnoredAttr:
         attr: the attr's name.
         node: the first node that carries it.
         function: the library function that holds the node; None if the graph does.
-        default: whether its value is the op's default there, at every such node; None if no OpDef tells.
+        default: whether its value is the op's default there, at every such node, which it cannot be if the attr has no
+            default; None if no OpDef tells.
         reached: whether the cell's signature, the restore op or the init op reaches such a node.
     """
 
@@ -105,7 +107,8 @@ def ignored_attrs(
         case: the signature that was run.
         used: what `attrs_used` gave for it.
         consumer: the consumer's OpDefs.
-        others: OpDefs of other releases, newest first, for defaults that the model's own do not tell.
+        others: OpDefs of other releases, newest first, for defaults that the model's own do not tell; those of the
+            pinned releases come after them.
     """
     unknown = {(op, attr) for op, attr in used if op in consumer and not _has(consumer[op], attr)}
     if model.meta_graph is None or not unknown:
@@ -116,7 +119,9 @@ def ignored_attrs(
         for name in found.node.attr:
             if (found.node.op, name) in unknown:
                 places.setdefault((found.node.op, name), []).append((found.function, found.node))
-    reached = reachable(meta_graph.proto, _roots(meta_graph, case))
+    reached = reachable(meta_graph.proto, _run_by_load(meta_graph))
+    outputs = [port.tensor for port in case.outputs]
+    reached |= reachable(meta_graph.proto, outputs, fed=[port.tensor for port in case.inputs])
     opinions = [_own_ops(meta_graph), *others]
     return tuple(
         _ignored(op, attr, found, reached, opinions) for (op, attr), found in sorted(places.items())
@@ -127,13 +132,9 @@ def _has(op: Any, attr: str) -> bool:
     return any(definition.name == attr for definition in op.attr)
 
 
-def _roots(meta_graph: MetaGraph, case: Case) -> list[str]:
-    roots = [port.tensor for port in case.outputs]
-    if meta_graph.init_op:
-        roots.append(meta_graph.init_op)
-    if meta_graph.saver:
-        roots.append(meta_graph.saver.restore_op)
-    return [node_of(name) for name in roots]
+def _run_by_load(meta_graph: MetaGraph) -> list[str]:
+    restore = [meta_graph.saver.restore_op] if meta_graph.saver else []
+    return restore + ([meta_graph.init_op] if meta_graph.init_op else [])
 
 
 def _own_ops(meta_graph: MetaGraph) -> Ops:
@@ -147,12 +148,12 @@ def _ignored(
     reached: frozenset[tuple[str | None, str]],
     opinions: Sequence[Ops],
 ) -> IgnoredAttr:
-    default = _default(op, attr, opinions)
-    if default is None:
+    definition = _definition(op, attr, opinions)
+    if definition is None:
         deviating = places
         is_default = None
     else:
-        deviating = [place for place in places if place[1].attr[attr] != default]
+        deviating = [place for place in places if not _has_default(place[1], definition)]
         is_default = not deviating
     telling = [place for place in deviating if (place[0], place[1].name) in reached]
     function, node = (telling or deviating or places)[0]
@@ -166,12 +167,16 @@ def _ignored(
     )
 
 
-def _default(op: str, attr: str, opinions: Sequence[Ops]) -> Any:
-    """Return the default of an attr from the first op list that has the attr; None if none has, or it has none."""
-    for ops in opinions:
-        if op in ops:
-            for definition in ops[op].attr:
-                if definition.name == attr:
-                    has = definition.HasField("default_value")
-                    return definition.default_value if has else None
+def _has_default(node: Any, definition: Any) -> bool:
+    has = definition.HasField("default_value")
+    return has and same(node.attr[definition.name], definition.default_value)
+
+
+def _definition(op: str, attr: str, opinions: Sequence[Ops]) -> Any:
+    """Return an attr's definition from the first op list that has it, else from the pinned releases; None if none has."""
+    definitions = [ops[op] for ops in opinions if op in ops]
+    for known_op in (*definitions, known.op(op)):
+        for definition in () if known_op is None else known_op.attr:
+            if definition.name == attr:
+                return definition
     return None

@@ -84,6 +84,31 @@ class Cell:
         return ":".join(fields)
 
 
+class Foreseen(enum.Enum):
+    """What is predicted to become of a cell."""
+
+    PASS = "pass"  # noqa: S105 - an outcome
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Predicted:
+    """What the model and the registries say of a cell, before it is run.
+
+    Args:
+        outcome: that nothing which the registries tell keeps it from passing, or that it fails.
+        stage: where it fails, or where the answer is lost; None if it passes.
+        causes: ids of why it fails; empty unless it does.
+        why: what in the model the release does not take, or why nobody can tell; None if it passes.
+    """
+
+    outcome: Foreseen
+    stage: Stage | None = None
+    causes: tuple[str, ...] = ()
+    why: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """What a cell gave.
@@ -103,6 +128,7 @@ class Result:
         notes: what is worth knowing though it decides nothing.
         tensorflow_version: what the consumer says of itself.
         log: the end of what the cell's process printed, when it failed.
+        predicted: what was predicted of it; None where nobody predicts.
     """
 
     cell: Cell
@@ -119,6 +145,7 @@ class Result:
     notes: tuple[str, ...] = ()
     tensorflow_version: str | None = None
     log: str = ""
+    predicted: Predicted | None = None
 
     @property
     def cause(self) -> str | None:

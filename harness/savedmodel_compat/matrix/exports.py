@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
+import shutil
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import savedmodel_compat
 from savedmodel_compat import model as saved_models
 from savedmodel_compat.cache import Cache, default_root
 from savedmodel_compat.errors import (
@@ -19,6 +18,8 @@ from savedmodel_compat.errors import (
     UsageError,
     WorkerError,
 )
+from savedmodel_compat.matrix import _derived
+from savedmodel_compat.matrix._entries import entry_of
 from savedmodel_compat.matrix.judge import one_line
 from savedmodel_compat.matrix.models import Model, Recording, recorded_model
 from savedmodel_compat.runtimes.client import Worker
@@ -29,8 +30,6 @@ from savedmodel_compat.runtimes.worker import _frames
 from savedmodel_compat.tensors import dtype_from_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import numpy as np
 
     from savedmodel_compat.config import Configuration
@@ -38,6 +37,8 @@ if TYPE_CHECKING:
 
 _RECORDED = "recorded.bin"
 _MODEL = "model"
+_NOTE = "derived.txt"
+_Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +108,9 @@ class Order:
 def export_model(worker: Worker, runtime: Runtime, order: Order, limits: Limits) -> Model:
     """Return the model of ``order``, exporting it unless the cache has it.
 
+    Where the exporter cannot strip, or cannot but strip, the model is made from the one that it can export, with the same
+    recordings, and says so in its notes.
+
     Args:
         worker: a Python worker of the producer; started only if there is something to do.
         runtime: the producer.
@@ -119,20 +123,36 @@ def export_model(worker: Worker, runtime: Runtime, order: Order, limits: Limits)
         WorkerError: the producer could not be started.
     """
     cache = Cache(root=default_root())
-    name = f"exports/{order.exporter.name}-{order.producer}-{_digest(order, runtime)}"
-    folder = cache.get(name, lambda into: _export(worker, order, limits, into))
-    recordings = _read_recordings(folder / _RECORDED)
-    return _checked_model(folder / _MODEL, order, recordings)
+    name = entry_of(order, runtime, derived=_derived.key(order.producer))
+    if cache.path(name).is_dir():
+        return _model_in(cache.path(name), order)
+    try:
+        made = _exported(worker, runtime, order, limits)
+    except _RefusedError as refused:
+        why = refused
+    else:
+        return _model_in(made, order)
+    other = _other_leg(lambda leg: _exported(worker, runtime, leg, limits), order, why)
+    made = cache.get(name, lambda into: _derive(other, order, why.message, into))
+    return _model_in(made, order)
 
 
-def export_to(worker: Worker, order: Order, directory: Path, limits: Limits) -> Path:
+def export_to(
+    worker: Worker,
+    order: Order,
+    directory: Path,
+    limits: Limits,
+    *,
+    note: Callable[[str], None] | None = None,
+) -> Path:
     """Export into a folder of the user's and return where the SavedModel is.
 
     Args:
         worker: a Python worker of the producer.
-        order: what is wanted.
+        order: what is wanted; it is made as by `export_model`.
         directory: a folder that does not exist, or is empty.
         limits: of the export's process.
+        note: told what `export_model` puts into the notes.
 
     Raises:
         UsageError: the folder holds something.
@@ -146,47 +166,55 @@ def export_to(worker: Worker, order: Order, directory: Path, limits: Limits) -> 
     # What is half-made must not look like a model, so it gets its name only when it is whole.
     with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as temporary:
         made = Path(temporary) / "made"
-        _run(worker, order, made, limits)
+        try:
+            _run(worker, order, made, limits)
+        except _RefusedError as refused:
+            other = Path(temporary) / "other"
+            _other_leg(lambda leg: _run(worker, leg, other, limits), order, refused)
+            # The exporter may have begun before it refused.
+            made = Path(temporary) / "derived"
+            said = _derived.derive(other, made, strip=order.strip, why=refused.message)
+            if note is not None:
+                note(said)
         saved_models.locate(made)
         made.rename(target)
     return saved_models.locate(directory)
 
 
-def _digest(order: Order, runtime: Runtime) -> str:
-    """Digest all that the model is made of: the exporter, the files beside it, the producer, the options."""
-    made_of: dict[str, Any] = {
-        "harness": savedmodel_compat.__version__,
-        "worker": _sources(Path(_frames.__file__)),
-        "producer": runtime.folder.name,
-        "function": order.exporter.function,
-        "file": order.exporter.file.name,
-        "strip": order.strip,
-        "seed": order.seed,
-        "sources": _sources(order.exporter.file),
-    }
-    return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:16]
+class _RefusedError(UnsupportedError):
+    """An exporter says that it cannot do what it is asked to, in its own words."""
 
 
-def _sources(file: Path) -> dict[str, str]:
-    """Digest the exporter's file and all that lies in its folder, which it may import or read.
-
-    Python files count by their content, others, which may be large, by size and time.
-    """
-    found = {file.name: _content(file)}
-    for path in sorted(file.parent.rglob("*")):
-        name = path.relative_to(file.parent)
-        if not path.is_file() or any(p.startswith(".") or p == "__pycache__" for p in name.parts):
-            continue
-        if path.suffix == ".py":
-            found[name.as_posix()] = _content(path)
-        else:
-            status = path.stat()
-            found[name.as_posix()] = f"{status.st_size} {status.st_mtime_ns}"
-    return found
+def _other_leg(make: Callable[[Order], _Made], order: Order, refused: _RefusedError) -> _Made:
+    """Return what ``make`` gives for the other leg of an order; if it is refused too, the first words hold."""
+    try:
+        return make(replace(order, strip=not order.strip))
+    except _RefusedError:
+        raise UnsupportedError(refused.message) from None
 
 
-def _content(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _exported(worker: Worker, runtime: Runtime, order: Order, limits: Limits) -> Path:
+    """Return the entry of what the exporter itself writes."""
+    cache = Cache(root=default_root())
+    return cache.get(entry_of(order, runtime), lambda into: _export(worker, order, limits, into))
+
+
+def _derive(other: Path, order: Order, why: str, into: Path) -> None:
+    """Fill an entry from that of the other leg."""
+    try:
+        note = _derived.derive(other / _MODEL, into / _MODEL, strip=order.strip, why=why)
+    except NotASavedModelError as error:
+        raise ExportError(f"{order.label} cannot be made: {error.message}") from error
+    (into / _NOTE).write_text(note, encoding="utf-8")
+    shutil.copyfile(other / _RECORDED, into / _RECORDED)
+    _model_in(into, order)
+
+
+def _model_in(entry: Path, order: Order) -> Model:
+    """Return the model of an entry of the cache."""
+    model = _checked_model(entry / _MODEL, order, _read_recordings(entry / _RECORDED))
+    note = entry / _NOTE
+    return replace(model, notes=(note.read_text("utf-8"),)) if note.exists() else model
 
 
 def _export(worker: Worker, order: Order, limits: Limits, into: Path) -> None:
@@ -210,7 +238,7 @@ def _run(worker: Worker, order: Order, directory: Path, limits: Limits) -> Verdi
     if verdict.worker_lost is not None:
         raise WorkerError(f"the worker was lost in the export: {verdict.worker_lost}")
     if verdict.failure is not None and "NotImplementedError" in verdict.failure.types:
-        raise UnsupportedError(one_line(verdict.failure.text) or "the exporter gave no reason")
+        raise _RefusedError(one_line(verdict.failure.text) or "the exporter gave no reason")
     if not verdict.completed:
         raise ExportError(f"{order.exporter.file}: {_what_went_wrong(verdict)}")
     return verdict

@@ -17,6 +17,7 @@ from savedmodel_compat.matrix.judge import judge, one_line
 from savedmodel_compat.matrix.observe import Seen, Unit, any_refused, observe
 from savedmodel_compat.matrix.plan import Consumer, Options
 from savedmodel_compat.matrix.pool import Chunk, execute
+from savedmodel_compat.matrix.predicted import Predictions
 from savedmodel_compat.matrix.references import Reference, reference_of
 from savedmodel_compat.runtimes.client import Worker
 
@@ -73,6 +74,7 @@ def run_cells(
     options: Options,
     *,
     references: References,
+    predictions: Predictions,
     worker_of: Callable[[Runtime, bool], Worker],
 ) -> list[Result]:
     """Run one model in one consumer, on workers that the caller keeps.
@@ -83,6 +85,7 @@ def run_cells(
         candidates: the consumers among which a reference is looked for, where nobody recorded one.
         options: how.
         references: those that are known; new ones are added.
+        predictions: those that were made; new ones are added.
         worker_of: gives the worker of a runtime, native or not.
 
     Returns:
@@ -94,7 +97,14 @@ def run_cells(
             for unit in group.units:
                 yield do(worker_of(group.runtime, group.native), unit)
 
-    search = _Run([model], candidates, options, execute_units=execute_here, references=references)
+    search = _Run(
+        [model],
+        candidates,
+        options,
+        execute_units=execute_here,
+        references=references,
+        predictions=predictions,
+    )
     search.find_references()
     run = _Run(
         [model],
@@ -103,6 +113,7 @@ def run_cells(
         execute_units=execute_here,
         candidates=candidates,
         references=references,
+        predictions=predictions,
     )
     run.without_runtime()
     run.the_rest()
@@ -143,6 +154,7 @@ class _Run:
         execute_units: _Execute | None = None,
         candidates: Sequence[Consumer] = (),
         references: References | None = None,
+        predictions: Predictions | None = None,
     ) -> None:
         self._execute_units = execute_units or _on_a_pool(options.jobs)
         self._candidates = candidates
@@ -151,6 +163,7 @@ class _Run:
         self._options = options
         self._on_result = on_result
         self._references: References = {} if references is None else references
+        self._predictions = predictions or Predictions()
         self._found: dict[tuple[int, int], list[Result]] = {}
         self._attrs_used: dict[int, frozenset[tuple[str, str]]] = {}
         self._undecided: list[Seen] = []
@@ -308,6 +321,9 @@ class _Run:
         return with_ignored(result, found)
 
     def _report(self, unit: Unit, result: Result) -> None:
+        if unit.consumer.runtime is not None:
+            said = self._predictions.of(unit.model, unit.consumer, result.cell.signature)
+            result = replace(result, predicted=said)
         self._found.setdefault((id(unit.model), id(unit.consumer)), []).append(result)
         self._on_result(result)
 

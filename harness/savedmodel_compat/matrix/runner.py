@@ -14,6 +14,7 @@ from savedmodel_compat.errors import SavedModelCompatError, UsageError
 from savedmodel_compat.matrix.exports import Exporter, Order, export_model, find_exporter
 from savedmodel_compat.matrix.models import Model, load_models
 from savedmodel_compat.matrix.plan import Consumer
+from savedmodel_compat.matrix.predicted import Predictions
 from savedmodel_compat.matrix.run import References, run_cells
 from savedmodel_compat.matrix.session import EXPORT_LIMITS, Exported, Session, Where
 from savedmodel_compat.runtimes import venv
@@ -50,6 +51,7 @@ class Runner:
         self._consumers: dict[Where, list[Consumer]] = {}
         self._models: dict[object, Model] = {}
         self._references: References = {}
+        self._predictions = Predictions()
         self._searched: set[object] = set()
 
     def __enter__(self) -> Runner:
@@ -159,6 +161,7 @@ class Runner:
             candidates,
             self._session.options,
             references=self._references,
+            predictions=self._predictions,
             worker_of=lambda runtime, native: self._worker(runtime, native=native),
         )
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import savedmodel_compat
 from savedmodel_compat.errors import InfrastructureError
 from savedmodel_compat.matrix.cells import Outcome
+from savedmodel_compat.matrix.predicted import agreement
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -49,6 +50,7 @@ def of_cells(
         "cells": cells,
         "summary": {outcome.value: outcomes.count(outcome.value) for outcome in Outcome},
         "unclassified": sum(cell["cause"] == "unclassified" for cell in cells),
+        "disagreements": sum(map(disagrees, cells)),
     }
 
 
@@ -83,6 +85,26 @@ def as_cell(result: Result) -> dict[str, Any]:
         "expected": False,
         "notes": list(result.notes),
         "log": result.log,
+        "prediction": _prediction(result),
+    }
+
+
+def disagrees(cell: dict[str, Any]) -> bool:
+    """Tell whether what became of a cell differs from what was predicted, by its record."""
+    said = cell.get("prediction")
+    return said is not None and said["agrees"] is False
+
+
+def _prediction(result: Result) -> dict[str, Any] | None:
+    said = result.predicted
+    if said is None:
+        return None
+    return {
+        "outcome": said.outcome.value,
+        "stage": said.stage.value if said.stage else None,
+        "causes": list(said.causes),
+        "why": said.why,
+        "agrees": agreement(result).as_json,
     }
 
 

@@ -1,4 +1,7 @@
-"""A matrix in the terminal: one table of outcomes, then each different failure with its cause and what to do."""
+"""A matrix in the terminal: one table of outcomes, then each different failure with its cause and what to do.
+
+Last comes what differs from its prediction, if anything does.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,8 @@ from rich.text import Text
 
 from savedmodel_compat.matrix.causes import BY_ID
 from savedmodel_compat.matrix.cells import Outcome, Result, count_outcomes
-from savedmodel_compat.report.words import about, printable
+from savedmodel_compat.matrix.predicted import disagreements
+from savedmodel_compat.report.words import about, foreseen, happened, printable, what_is_wrong
 
 _STYLES = {
     Outcome.PASS: "green",
@@ -33,6 +37,7 @@ _WORST_FIRST = (
 _STRIP = {True: "stripped", False: "unstripped", None: ""}
 _MESSAGE = 300
 _NAME = 48
+_DIFFERS = "≠"
 _BOILERPLATE = tuple(
     (re.compile(pattern), instead)
     for pattern, instead in (
@@ -96,7 +101,13 @@ def print_matrix(results: Sequence[Result], console: Console) -> None:
             console.print(Text(f"\n{title}", style="bold"))
             for members in _alike(chosen):
                 _explain(members, console)
-    console.print(_summary(results))
+    differing = disagreements(results)
+    if differing:
+        title = f"Where prediction and proof disagree ({_DIFFERS} in the table)"
+        console.print(Text(f"\n{title}", style="bold"))
+        for members in _alike(differing, by_prediction=True):
+            _tell_apart(members, console)
+    console.print(_summary(results, len(differing)))
 
 
 def _tables(results: Sequence[Result], width: int) -> Iterable[Table]:
@@ -152,7 +163,8 @@ def _mark(results: Sequence[Result]) -> Text:
                 Outcome.UNSUPPORTED: "unsupp.",
                 Outcome.INFRA_ERROR: "infra!",
             }
-            return Text(words[outcome], style=_STYLES[outcome])
+            differs = f" {_DIFFERS}" if disagreements(results) else ""
+            return Text(words[outcome] + differs, style=_STYLES[outcome])
     return Text("")
 
 
@@ -161,13 +173,15 @@ def _row(result: Result) -> _Row:
     return _Row(cell.model, cell.tags, cell.producer, cell.strip)
 
 
-def _alike(results: Sequence[Result]) -> Sequence[Sequence[Result]]:
+def _alike(results: Sequence[Result], *, by_prediction: bool = False) -> Sequence[Sequence[Result]]:
     """Return the results in groups of which the same is to be said, the largest first."""
     groups: dict[tuple[object, ...], list[Result]] = {}
     for result in results:
         said = result.reason or _gist(result)
         strip = result.cell.strip if result.outcome is Outcome.FAIL else None
-        groups.setdefault((result.outcome, result.causes, said, strip), []).append(result)
+        prediction = result.predicted if by_prediction else None
+        key = (result.outcome, result.causes, said, strip, prediction)
+        groups.setdefault(key, []).append(result)
     return sorted(groups.values(), key=len, reverse=True)
 
 
@@ -194,6 +208,23 @@ def _explain(members: Sequence[Result], console: Console) -> None:
     if first.fix:
         advice = Text("do", style="bold")
         _print(advice + Text(f"     {printable(first.fix)}", style="not bold"), console, indent=4)
+
+
+def _tell_apart(members: Sequence[Result], console: Console) -> None:
+    """Say what was predicted of cells, what became of them, and which of the two is to be reported."""
+    first = members[0]
+    said = first.predicted
+    assert said is not None
+    head = Text(f"predicted {foreseen(said)}, and it is {happened(first)}", style="bold")
+    _print(head, console, indent=2)
+    if said.why:
+        _print(Text(f"why    {printable(said.why)}"), console, indent=4)
+    if first.message:
+        _print(Text(f"said   {printable(_short(first.message))}"), console, indent=4)
+    for line in _where(members):
+        _print(Text(f"cells  {line}"), console, indent=4)
+    advice = Text("do", style="bold")
+    _print(advice + Text(f"     {what_is_wrong(first)}", style="not bold"), console, indent=4)
 
 
 def _print(text: Text, console: Console, *, indent: int) -> None:
@@ -232,7 +263,7 @@ def _where(members: Sequence[Result]) -> Iterable[str]:
         yield f"{'; '.join(rows)} → {ordered}"
 
 
-def _summary(results: Sequence[Result]) -> Text:
+def _summary(results: Sequence[Result], differing: int) -> Text:
     counts = count_outcomes(list(results))
     text = Text(f"{len(results)} cells: ", style="bold")
     parts = [
@@ -244,4 +275,6 @@ def _summary(results: Sequence[Result]) -> Text:
     unclassified = sum(result.cause == "unclassified" for result in results)
     if unclassified:
         text += Text(f" ({unclassified} unclassified)", style="bold red")
+    if differing:
+        text += Text(f"; {differing} not as predicted", style="bold red")
     return text

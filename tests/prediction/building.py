@@ -1,0 +1,199 @@
+"""SavedModels that nobody could export yet: something of a future TensorFlow, at a place of one's choice.
+
+Each has the signature ``serving_default``, y = f(x), and no variables.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from savedmodel_compat.model import schema
+
+FLOAT, BOOL, OF_THE_FUTURE = 1, 10, 99
+PRODUCER = 9_999
+MIN_CONSUMER = 9_998
+_LOWERED = "_lower_using_switch_merge"
+
+
+class Novelty(enum.Enum):
+    """What the model has that no release knows."""
+
+    NOTHING = "nothing"
+    OP = "an op"
+    ATTR_AT_DEFAULT = "an attr that has its default"
+    ATTR_SET = "an attr that has another value than its default"
+    ATTR_WITHOUT_DEFAULT = "an attr without a default"
+    DTYPE = "a type"
+    VERSION = "a min_consumer"
+
+
+class Spot(enum.Enum):
+    """Where it stands."""
+
+    REACHED = "a node that the signature runs"
+    LOOSE = "a node that nothing runs"
+    CALLED = "a function that the signature calls"
+    NESTED = "a function that such a function calls"
+    BRANCH = "a branch that is taken"
+    LOWERED = "a branch that is taken, of control flow that is replaced at load"
+    NOT_TAKEN = "a branch that is not taken"
+    NOWHERE = "a function that nothing calls"
+
+
+Value = int | bytes | bool | str | list["Value"] | schema.AttrValue
+
+
+def write(folder: Path, novelty: Novelty, spot: Spot) -> Path:
+    """Write a model and return its folder.
+
+    Args:
+        folder: which must not exist.
+        novelty: what is new in it.
+        spot: where; a `Novelty.VERSION` is of the graph, whatever it says.
+    """
+    saved = schema.SavedModel(saved_model_schema_version=1)
+    meta_graph = saved.meta_graphs.add()
+    meta_graph.meta_info_def.tags.append("serve")
+    meta_graph.meta_info_def.tensorflow_version = "99.0.0"
+    meta_graph.meta_info_def.stripped_op_list.op.extend(_own_ops(novelty))
+    graph = meta_graph.graph_def
+    graph.versions.producer = PRODUCER
+    if novelty is Novelty.VERSION:
+        graph.versions.min_consumer = MIN_CONSUMER
+    shape = schema.AttrValue()
+    shape.shape.dim.add().size = -1
+    graph.node.append(_node("x", "Placeholder", dtype=_type(FLOAT), shape=shape))
+    nodes, result = _placed(graph.library, novelty, spot)
+    graph.node.extend(nodes)
+    graph.node.append(_node("y", "Identity", [result], T=_type(FLOAT)))
+    signature = meta_graph.signature_def["serving_default"]
+    signature.method_name = "tensorflow/serving/predict"
+    for info, name in ((signature.inputs["x"], "x:0"), (signature.outputs["y"], "y:0")):
+        info.name, info.dtype = name, FLOAT
+        info.tensor_shape.dim.add().size = -1
+    folder.mkdir()
+    (folder / "saved_model.pb").write_bytes(saved.SerializeToString())
+    return folder
+
+
+def _placed(
+    library: schema.FunctionDefLibrary, novelty: Novelty, spot: Spot
+) -> tuple[list[schema.NodeDef], str]:
+    """Return the nodes of the graph and the tensor that they give; functions go into the library."""
+    if spot in {Spot.REACHED, Spot.LOOSE}:
+        nodes, result = _novel(novelty, "x", lambda node, _: node)
+        return nodes, result if spot is Spot.REACHED else "x"
+    nodes, result = _novel(novelty, "a", lambda node, port: f"{node}:{port}:0")
+    library.function.append(_function("novel", nodes, result))
+    if spot is Spot.NOWHERE:
+        return [], "x"
+    if spot is Spot.CALLED:
+        return [_call("novel", "x")], "call"
+    if spot is Spot.NESTED:
+        library.function.append(_function("outer", [_call("novel", "a")], "call:output:0"))
+        return [_call("outer", "x")], "call"
+    plain = _node("same", "Identity", ["a"], T=_type(FLOAT))
+    library.function.append(_function("plain", [plain], "same:output:0"))
+    return _choice(taken=spot is not Spot.NOT_TAKEN, lowered=spot is Spot.LOWERED), "choice"
+
+
+def _novel(
+    novelty: Novelty, source: str, tensor: Callable[[str, str], str]
+) -> tuple[list[schema.NodeDef], str]:
+    """Return nodes that make a float of a float, one of them novel, and the tensor that they give."""
+    if novelty is Novelty.OP:
+        return [_node("novel", "FutureOp", [source], T=_type(FLOAT))], tensor("novel", "y")
+    if novelty is Novelty.DTYPE:
+        there = _node("there", "Cast", [source], SrcT=_type(FLOAT), DstT=_type(OF_THE_FUTURE))
+        back = _node(
+            "back", "Cast", [tensor("there", "y")], SrcT=_type(OF_THE_FUTURE), DstT=_type(FLOAT)
+        )
+        return [there, back], tensor("back", "y")
+    attrs: dict[str, Value] = {"T": _type(FLOAT)}
+    if novelty in _DEFAULTS:
+        attrs["future"] = 7
+    return [_node("novel", "Neg", [source], **attrs)], tensor("novel", "y")
+
+
+_DEFAULTS: dict[Novelty, int | None] = {
+    Novelty.ATTR_AT_DEFAULT: 7,
+    Novelty.ATTR_SET: 0,
+    Novelty.ATTR_WITHOUT_DEFAULT: None,
+}
+
+
+def _own_ops(novelty: Novelty) -> Iterable[schema.OpDef]:
+    """Yield what the producer says of its ops, as every exporter writes it into the model."""
+    name = "FutureOp" if novelty is Novelty.OP else "Neg"
+    op = schema.OpDef(name=name)
+    op.input_arg.add(name="x", type_attr="T")
+    op.output_arg.add(name="y", type_attr="T")
+    op.attr.add(name="T", type="type")
+    if novelty in _DEFAULTS:
+        attr = op.attr.add(name="future", type="int")
+        default = _DEFAULTS[novelty]
+        if default is not None:
+            attr.default_value.i = default
+    yield op
+
+
+def _call(function: str, source: str) -> schema.NodeDef:
+    types: Value = [_type(FLOAT)]
+    return _node("call", "PartitionedCall", [source], Tin=types, Tout=types, f=function)
+
+
+def _choice(*, taken: bool, lowered: bool) -> list[schema.NodeDef]:
+    condition = schema.AttrValue()
+    condition.tensor.dtype = BOOL
+    condition.tensor.tensor_shape.SetInParent()
+    condition.tensor.bool_val.append(taken)
+    attrs: dict[str, Value] = {_LOWERED: True} if lowered else {}
+    choice = _node(
+        "choice",
+        "If",
+        ["condition", "x"],
+        Tcond=_type(BOOL),
+        Tin=[_type(FLOAT)],
+        Tout=[_type(FLOAT)],
+        then_branch="novel",
+        else_branch="plain",
+        **attrs,
+    )
+    return [_node("condition", "Const", dtype=_type(BOOL), value=condition), choice]
+
+
+def _function(name: str, nodes: Iterable[schema.NodeDef], result: str) -> schema.FunctionDef:
+    function = schema.FunctionDef()
+    function.signature.name = name
+    function.signature.input_arg.add(name="a", type=FLOAT)
+    function.signature.output_arg.add(name="r", type=FLOAT)
+    function.node_def.extend(nodes)
+    function.ret["r"] = result
+    return function
+
+
+def _node(name: str, op: str, inputs: Iterable[str] = (), **attrs: Value) -> schema.NodeDef:
+    node = schema.NodeDef(name=name, op=op, input=inputs)
+    for key, value in attrs.items():
+        _set(node.attr[key], value)
+    return node
+
+
+def _set(attr: schema.AttrValue, value: Value) -> None:
+    """Set an attr: a text is the name of a function, a list one of types."""
+    if isinstance(value, str):
+        attr.func.name = value
+    elif isinstance(value, bool):
+        attr.b = value
+    elif isinstance(value, int):
+        attr.i = value
+    elif isinstance(value, list):
+        attr.list.type.extend(one.type for one in value)
+    else:
+        attr.CopyFrom(value)
+
+
+def _type(number: int) -> schema.AttrValue:
+    return schema.AttrValue(type=number)
