@@ -244,10 +244,15 @@ def export(  # noqa: PLR0917 - click passes them by name
     order = Order(exporter=found, producer=pin.release, strip=strip, seed=seed)
     try:
         with Worker(got, native=False) as worker:
-            path = export_to(worker, order, destination, Limits(seconds=timeout, megabytes=0))
+            limits = Limits(seconds=timeout, megabytes=0)
+            path = export_to(worker, order, destination, limits, note=_say_note)
     except UnsupportedError as error:
         raise UnsupportedError(f"{order.label}: {error.message}", hint=error.hint) from error
     click.echo(str(path))
+
+
+def _say_note(text: str) -> None:
+    click.echo(f"note: {text}", err=True)
 
 
 class _Matrix:

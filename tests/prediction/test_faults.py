@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from savedmodel_compat.model import schema
-from savedmodel_compat.prediction.faults import Fault, Kind, faults_of, same
+from savedmodel_compat.prediction.faults import Fault, Kind, faults_of
 from savedmodel_compat.prediction.kernels import device_fault, kernel_fault
 from savedmodel_compat.prediction.usage import Demand
 from savedmodel_compat.registry import snapshots
@@ -150,14 +150,6 @@ def test_an_op_that_was_removed() -> None:
     [fault] = faults_of(demand, definition, definition, producer=14)
     assert fault.kind is Kind.DEPRECATED
     assert faults_of(demand, definition, definition, producer=13) == ()
-
-
-def test_equal_values_are_equal_however_they_are_written() -> None:
-    """NaN equals NaN, and 0.0 does not become -0.0."""
-    nan = schema.AttrValue(f=float("nan"))
-    assert same(nan, schema.AttrValue(f=float("nan")))
-    assert same(schema.AttrValue(i=3), schema.AttrValue(i=3))
-    assert not same(schema.AttrValue(i=3), schema.AttrValue(f=3))
 
 
 def _kernels(demand: Demand, release: str, devices: frozenset[str]) -> Fault | None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from savedmodel_compat.model._default_ops import Default, Defaults, ProducerOps
-from savedmodel_compat.model._default_values import are_equal
+from savedmodel_compat.model.attr_values import are_equal
 
 if TYPE_CHECKING:
     from savedmodel_compat.model.schema import AttrValue, MetaGraphDef, NodeDef

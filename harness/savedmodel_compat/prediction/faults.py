@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from savedmodel_compat.model import schema
+from savedmodel_compat.model.attr_values import are_equal
 from savedmodel_compat.registry import kinds
 from savedmodel_compat.tensors import dtype_name
 
@@ -123,7 +124,7 @@ def _unknown(
         default = None
         if name in told and value is not None:
             has = told[name].HasField("default_value")
-            default = has and same(parsed(value), told[name].default_value)
+            default = has and are_equal(parsed(value), told[name].default_value)
         words = {True: "at its default", False: "not at its default", None: "of unknown default"}
         yield Fault(
             kind=Kind.ATTR,
@@ -131,13 +132,6 @@ def _unknown(
             default=default,
             said=f"has no attr '{name}' (the model's is {words[default]})",
         )
-
-
-def same(a: schema.AttrValue, b: schema.AttrValue) -> bool:
-    """Whether two attr values are equal, as far as the consumers' results go."""
-    return bool(a == b) or a.SerializeToString(deterministic=True) == b.SerializeToString(
-        deterministic=True
-    )
 
 
 def _typing(definition: schema.OpDef) -> frozenset[str]:
