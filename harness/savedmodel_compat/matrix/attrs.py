@@ -16,7 +16,7 @@ from packaging.version import Version
 
 from savedmodel_compat.errors import InfrastructureError
 from savedmodel_compat.model import reachable, schema, walk
-from savedmodel_compat.prediction.faults import same
+from savedmodel_compat.model.attr_values import are_equal
 from savedmodel_compat.registry import known
 
 if TYPE_CHECKING:
@@ -168,8 +168,9 @@ def _ignored(
 
 
 def _has_default(node: Any, definition: Any) -> bool:
-    has = definition.HasField("default_value")
-    return has and same(node.attr[definition.name], definition.default_value)
+    if not definition.HasField("default_value"):
+        return False
+    return are_equal(node.attr[definition.name], definition.default_value)
 
 
 def _definition(op: str, attr: str, opinions: Sequence[Ops]) -> Any:
