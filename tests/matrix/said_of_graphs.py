@@ -617,6 +617,24 @@ GRAPHS = [
     ),
     said(
         "function-missing",
+        'NotFoundError: Failed to find definition for function "absent"\n\t [[{{node n_d}}]]\n\t [[sig_call]]',
+        by="2.3.4 v1",
+        stage=RUN,
+        function="absent",
+        node="n_d",
+    ),
+    said(
+        "attr-value-not-allowed",
+        "TypeError: Cannot convert the argument `type_value`: 99 to a TensorFlow DType.",
+        by="2.4.4 v1",
+    ),
+    said(
+        "attr-value-not-allowed",
+        "TypeError: Cannot convert value 99 to a TensorFlow DType.",
+        by="2.21.0 v2",
+    ),
+    said(
+        "function-missing",
         "NOT_FOUND: Op type not registered 'cond_true_24' in binary running on vm. Make sure the Op and "
         "Kernel are registered\n\t [[{{node cond}}]]",
         by="2.0.4 c",

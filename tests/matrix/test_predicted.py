@@ -38,6 +38,7 @@ def fails(stage: str, *causes: str) -> Predicted:
 
 
 AT_LOAD = fails("load", "op-not-registered", "attr-unknown")
+UNFINISHED = fails("load", "op-not-registered", "variable-missing")
 AT_RUN = fails("run", "kernel-missing")
 AT_RUN_IGNORED = fails("run", "attr-ignored", "kernel-missing")
 IGNORED = fails("compare", "attr-ignored")
@@ -75,6 +76,10 @@ CELL = Cell(
         (AT_LOAD, "run", "run-failed", "disagrees"),
         (AT_LOAD, "run", "timed-out", "disagrees"),
         (AT_LOAD, "compare", "output-mismatch", "disagrees"),
+        (UNFINISHED, "load", "variable-missing", "agrees"),
+        (UNFINISHED, "load", "op-not-registered", "agrees"),
+        (UNFINISHED, "load", "file-damaged", "silent"),
+        (UNFINISHED, "run", "variable-missing", "disagrees"),
         (AT_RUN, "run", "kernel-missing", "agrees"),
         (AT_RUN, "run", "attr-unknown", "disagrees"),
         (AT_RUN, "run", "shape-rejected", "silent"),
@@ -171,10 +176,8 @@ def test_a_model_is_looked_at_once(exported: Callable[..., Model]) -> None:
     predictions = Predictions()
     for release in ("2.4.4", "2.21.0"):
         for signature in ("serving_default", "classify_x_to_y", None):
-            assert predictions.of(model, consumer(release), signature) == PASSES
-    # A model of which one signature was chosen is the same model.
-    chosen = replace(model, cases=model.cases[:1])
-    assert predictions.of(chosen, consumer("2.4.4"), None) == PASSES
+            asked = replace(CELL, path=model.path, consumer=release, signature=signature)
+            assert predictions.of(model.meta_graph, asked) == PASSES
     assert (len(predictions._predictors), len(predictions._made)) == (1, 2)
 
 
@@ -182,20 +185,20 @@ def test_each_loader_has_its_own(exported: Callable[..., Model]) -> None:
     """The v1 Python loader removes unknown attrs at their defaults, and what the C++ loader refuses it loads."""
     model = exported("mnist_cnn", strip=False)
     said = [
-        Predictions().of(model, replace(consumer("2.4.4"), loader=loader), None)
+        Predictions().of(model.meta_graph, replace(CELL, path=model.path, loader=loader))
         for loader in ("c", "v1")
     ]
     assert [one.outcome for one in said if one] == [Foreseen.FAIL, Foreseen.PASS]
 
 
 @pytest.mark.parametrize(
-    "changes", [{"loader": "keras"}, {"device": "gpu"}, {"release": "1.15.5", "loader": "v2"}]
+    "changes", [{"loader": "keras"}, {"device": "gpu"}, {"consumer": "1.15.5", "loader": "v2"}]
 )
 def test_where_nobody_predicts(changes: dict[str, str], exported: Callable[..., Model]) -> None:
     """For other loaders and devices there is no prediction, which is not the same as an unknown one."""
     model = exported("half_plus_two")
-    asked = replace(consumer("2.21.0"), **changes)  # type: ignore[arg-type]
-    assert Predictions().of(model, asked, None) is None
+    asked = replace(CELL, **changes)  # type: ignore[arg-type]
+    assert Predictions().of(model.meta_graph, asked) is None
 
 
 def test_a_consumer_that_is_not_ready(exported: Callable[..., Model]) -> None:
@@ -211,12 +214,14 @@ def test_a_model_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "saved_model.pb").write_bytes(b"\xff\xff")
     [model] = load_models([tmp_path])
     assert isinstance(model.unreadable, DamagedModelError)
-    assert Predictions().of(model, consumer("2.21.0"), None) is None
+    assert Predictions().of(model.meta_graph, CELL) is None
 
 
 def test_a_release_that_nobody_has_looked_at(exported: Callable[..., Model]) -> None:
     """A release without a snapshot is unknown, and the words say how to take one."""
-    said = Predictions().of(exported("half_plus_two"), consumer("2.99.0"), None)
+    model = exported("half_plus_two")
+    asked = replace(CELL, path=model.path, consumer="2.99.0")
+    said = Predictions().of(model.meta_graph, asked)
     assert said is not None
     assert (said.outcome, said.stage) == (Foreseen.UNKNOWN, Stage.LOAD)
     assert said.why is not None

@@ -29,11 +29,12 @@ from savedmodel_compat.errors import DamagedModelError, SavedModelCompatError, U
 from savedmodel_compat.model import tree
 from savedmodel_compat.model.locate import model_file
 from savedmodel_compat.model.reader import read
+from savedmodel_compat.prediction.files import refused
 
 if TYPE_CHECKING:
     from savedmodel_compat.model.checkpoint import Checkpoint
     from savedmodel_compat.model.values import SavedModel
-    from savedmodel_compat.prediction.outlook import Outlook
+    from savedmodel_compat.prediction.outlook import Outlook, Refused
 
 CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
     layout.check,
@@ -237,6 +238,18 @@ def _check_place(place: serving.Place, options: Options) -> Report:
         skipped=place.skipped,
         outlook=outlook,
     )
+
+
+def refusals_of(folder: Path) -> Refused:
+    """Return what a model's own files keep releases from, by release, without reading the variables' data.
+
+    Args:
+        folder: the model's.
+    """
+    subject = look(folder, Options(tensor_data=False))
+    found = [finding for rule in CHECKS for finding in rule(subject)]
+    checkpoint = subject.checkpoint
+    return lambda release: list(refused(found, checkpoint, release))
 
 
 def look(folder: Path, options: Options) -> Subject:

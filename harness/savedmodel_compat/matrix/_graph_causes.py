@@ -82,6 +82,7 @@ GRAPH_CAUSES: tuple[Cause, ...] = (
                 r"was passed unknown dtype enum \(\d+\) from (?P<node>[^\s:]+)",
                 r"expected type INVALID != ",
                 r"Cannot convert \d+ to a dtype",
+                r"Cannot convert (?:value|the argument `type_value`:) \d+ to a TensorFlow DType",
                 r"is not an allowed (?P<attr>\w+) type for '(?P<node>[^']+)' \(op: '(?P<op>\w+)'",
                 rf"\b(?P<op>\w+) requires the (?P<attr>\w+) attribute to contain \d+ values{_THEN} for '(?P<node>[^']+)'",
             ),
@@ -190,6 +191,7 @@ GRAPH_CAUSES: tuple[Cause, ...] = (
             *signs(
                 r"Failed to find function \"(?P<function>[^\"]+)\" in function library",
                 r"[Ff]unction ['\"]?(?P<function>[^'\"\s]+)['\"]? is not defined",
+                r"Failed to find definition for function \"(?P<function>[^\"]*)\"",
                 r"FunctionDefLibrary missing '(?P<function>[^']+)' FunctionDef",
                 rf"cyclic.dependency between functions{_THEN}Could not resolve \['(?P<function>[^']+)'",
                 rf"Op type not registered '(?P<function>{_TRACED}[^']*)'",

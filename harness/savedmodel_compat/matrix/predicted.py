@@ -6,14 +6,17 @@ import enum
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from savedmodel_compat.checks.run import refusals_of
 from savedmodel_compat.matrix.cells import Foreseen, Outcome, Predicted, Result, Stage
 from savedmodel_compat.prediction import loaders
+from savedmodel_compat.prediction.outlook import Refused, with_files
 from savedmodel_compat.prediction.predict import LOADERS, Predictor
 from savedmodel_compat.prediction.values import Prediction, Reason, Verdict, When
 
 if TYPE_CHECKING:
-    from savedmodel_compat.matrix.models import Model
-    from savedmodel_compat.matrix.plan import Consumer
+    from pathlib import Path
+
+    from savedmodel_compat.matrix.cells import Cell
     from savedmodel_compat.model import MetaGraph
 
 REGISTRY_CAUSES = frozenset(
@@ -54,34 +57,40 @@ class Predictions:
 
     def __init__(self) -> None:
         self._predictors: dict[int, tuple[MetaGraph, Predictor]] = {}
+        self._refusals: dict[Path, Refused] = {}
         self._made: dict[tuple[int, str, str], Prediction] = {}
 
-    def of(self, model: Model, consumer: Consumer, signature: str | None) -> Predicted | None:
+    def of(self, meta_graph: MetaGraph | None, cell: Cell) -> Predicted | None:
         """Return what is predicted of a cell.
 
         Args:
-            model: what is loaded.
-            consumer: where.
-            signature: the cell's; None if it only loads, or failed to.
+            meta_graph: what is loaded; None if it cannot be read.
+            cell: where, and which signature; none if it only loads, or failed to.
 
         Returns:
             None if the model cannot be read, or nobody predicts for the loader or the device.
         """
-        meta_graph = model.meta_graph
-        release, loader = consumer.release, consumer.loader
-        known = loader in LOADERS and loaders.has(loader, release) and consumer.device == _DEVICE
+        release, loader = cell.consumer, cell.loader
+        known = loader in LOADERS and loaders.has(loader, release) and cell.device == _DEVICE
         if meta_graph is None or not known:
             return None
         key = (id(meta_graph), release, loader)
         if key not in self._made:
-            self._made[key] = self._predictor(meta_graph).predict(release, loader)
-        return predicted(self._made[key], signature)
+            found = self._predictor(meta_graph).predict(release, loader)
+            self._made[key] = with_files(found, self._refused(cell.path)(release))
+        return predicted(self._made[key], cell.signature)
 
     def _predictor(self, meta_graph: MetaGraph) -> Predictor:
         if id(meta_graph) not in self._predictors:
             # The MetaGraph is kept with it, so that no other can have its id.
             self._predictors[id(meta_graph)] = (meta_graph, Predictor(meta_graph))
         return self._predictors[id(meta_graph)][1]
+
+    def _refused(self, path: Path) -> Refused:
+        """Return what a model's own files keep releases from, as `check` finds it but for the variables' data."""
+        if path not in self._refusals:
+            self._refusals[path] = refusals_of(path)
+        return self._refusals[path]
 
 
 def predicted(prediction: Prediction, signature: str | None) -> Predicted:
@@ -136,9 +145,9 @@ def _words(reason: Reason) -> str:
 def agreement(result: Result) -> Agreement:
     """Return whether a result bears out what was predicted of its cell.
 
-    A prediction is about what the registries tell, and TensorFlow names one error of several: a
-    damaged file or a shape that is refused speaks neither for nor against it, unless the cell came
-    further than was predicted.
+    TensorFlow names one error of several, and predicted is what the registries tell, with some of
+    what the model's files do: a damaged file or a shape that is refused, where neither was
+    predicted, speaks neither for nor against it, unless the cell came further than was predicted.
 
     Args:
         result: of a cell, with its prediction.
@@ -151,7 +160,8 @@ def agreement(result: Result) -> Agreement:
     if result.outcome is Outcome.PASS:
         return _agrees(said.outcome is Foreseen.PASS)
     if result.outcome is Outcome.FAIL:
-        return _of_failure(said, result.stage, frozenset(result.causes) & REGISTRY_CAUSES)
+        told = REGISTRY_CAUSES.union(said.causes) & frozenset(result.causes)
+        return _of_failure(said, result.stage, told)
     return Agreement.SILENT
 
 

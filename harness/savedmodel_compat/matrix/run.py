@@ -322,7 +322,7 @@ class _Run:
 
     def _report(self, unit: Unit, result: Result) -> None:
         if unit.consumer.runtime is not None:
-            said = self._predictions.of(unit.model, unit.consumer, result.cell.signature)
+            said = self._predictions.of(unit.model.meta_graph, result.cell)
             result = replace(result, predicted=said)
         self._found.setdefault((id(unit.model), id(unit.consumer)), []).append(result)
         self._on_result(result)

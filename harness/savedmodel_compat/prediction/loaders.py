@@ -109,9 +109,14 @@ IMPORTS_THROUGH_C = Switch(last_without="1.7.1", first_with="1.12.3")
 OPS_OF_PYTHON = {"AudioMicrofrontend": Switch(last_without="1.13.2", first_with="1.15.5")}
 """Ops that only the Python package registers, from a library beside the C++ one."""
 
+_PYTHON_FUNCTIONS = Switch(last_without="2.11.1", first_with="2.12.1")
+
 KERNELS_OF_PYTHON = {
     "AudioMicrofrontend": Switch(last_without="1.13.2", first_with="1.15.5"),
     "SobolSample": Switch(last_without="2.3.4", first_with="2.4.4"),
+    "PyFunc": _PYTHON_FUNCTIONS,
+    "PyFuncStateless": _PYTHON_FUNCTIONS,
+    "EagerPyFunc": _PYTHON_FUNCTIONS,
 }
 """Ops whose kernels only the Python package has."""
 

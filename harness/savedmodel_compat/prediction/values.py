@@ -75,7 +75,7 @@ class Reason:
     def where(self) -> str:
         """Return the node in words, such as ``node x in function f``."""
         if self.node is None:
-            return "the MetaGraph"
+            return "the model"
         return f"node {self.node}" + (f" in {self.function}" if self.function else "")
 
 

@@ -1,6 +1,7 @@
-"""The documentation page of predictions: ``python -m savedmodel_compat.report.prediction_page RECORD.json… > docs/prediction.md``.
+"""The documentation page of predictions: ``python -m savedmodel_compat.report.prediction_page [--anew] RECORD.json… > docs/prediction.md``.
 
-The records are those of ``run`` and ``matrix``; the page tells how often prediction and proof agree in them.
+The records are those of ``run`` and ``matrix``; the page tells how often prediction and proof agree in them. With ``--anew`` their models
+are predicted as they are now, beside what was proved then.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from savedmodel_compat.errors import UsageError
 from savedmodel_compat.prediction import loaders
 from savedmodel_compat.prediction.loaders import Switch
 from savedmodel_compat.registry import snapshots
+from savedmodel_compat.report.anew import predict_anew
 from savedmodel_compat.report.confusion import (
     as_markdown,
     confusion,
@@ -200,10 +202,17 @@ def _reasons(cells: Sequence[dict[str, Any]]) -> dict[str, list[str]]:
     return found
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, *, is_anew: bool) -> dict[str, Any]:
     record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if is_anew:
+        record["cells"] = list(predict_anew(record["cells"]))
     return record
 
 
+def _main(arguments: Sequence[str]) -> None:
+    paths = [Path(argument) for argument in arguments if argument != "--anew"]
+    sys.stdout.write(page([_read(path, is_anew="--anew" in arguments) for path in paths]))
+
+
 if __name__ == "__main__":
-    sys.stdout.write(page([_read(Path(argument)) for argument in sys.argv[1:]]))
+    _main(sys.argv[1:])

@@ -85,7 +85,7 @@ def as_cell(result: Result) -> dict[str, Any]:
         "expected": False,
         "notes": list(result.notes),
         "log": result.log,
-        "prediction": _prediction(result),
+        "prediction": prediction_of(result),
     }
 
 
@@ -95,7 +95,8 @@ def disagrees(cell: dict[str, Any]) -> bool:
     return said is not None and said["agrees"] is False
 
 
-def _prediction(result: Result) -> dict[str, Any] | None:
+def prediction_of(result: Result) -> dict[str, Any] | None:
+    """Return the record of what was predicted of a cell, and whether its result agrees."""
     said = result.predicted
     if said is None:
         return None
