@@ -178,3 +178,17 @@ def test_the_pinned_releases_tell_a_default(
     changed = replace(model, meta_graph=replace(model.meta_graph, proto=graph))
     result = run(changed, wheel_runtime("2.5.3"))
     assert result.causes[0] == "attr-ignored"
+
+
+@pytest.mark.parametrize(("loader", "count"), [("c", 1), ("v1", 1), ("v2", 0)])
+def test_what_no_loader_makes_is_not_ignored(
+    loader: str,
+    count: int,
+    exported: Callable[..., Model],
+    wheel_runtime: Callable[[str], Runtime],
+) -> None:
+    """`tf.saved_model.load` makes a model's functions and objects: `debug_name` of a variable's node is nothing to it."""
+    model = exported("mnist_cnn_module", producer="2.21.0")
+    ops = read_ops(wheel_runtime("2.11.1").ops)
+    found = ignored_attrs(model, model.cases[0], attrs_used(model), ops, [], loader=loader)
+    assert len([attr for attr in found if attr.attr == "debug_name"]) == count

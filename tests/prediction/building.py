@@ -6,12 +6,12 @@ Each has the signature ``serving_default``, y = f(x), and no variables.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from savedmodel_compat.model import schema
 
-FLOAT, BOOL, OF_THE_FUTURE = 1, 10, 99
+FLOAT, INT32, BOOL, OF_THE_FUTURE = 1, 3, 10, 99
 PRODUCER = 9_999
 MIN_CONSUMER = 9_998
 _LOWERED = "_lower_using_switch_merge"
@@ -53,19 +53,54 @@ def write(folder: Path, novelty: Novelty, spot: Spot) -> Path:
         novelty: what is new in it.
         spot: where; a `Novelty.VERSION` is of the graph, whatever it says.
     """
-    saved = schema.SavedModel(saved_model_schema_version=1)
+    saved = schema.SavedModel()
     meta_graph = saved.meta_graphs.add()
+    meta_graph.meta_info_def.stripped_op_list.op.extend(_own_ops(novelty))
+    if novelty is Novelty.VERSION:
+        meta_graph.graph_def.versions.min_consumer = MIN_CONSUMER
+    nodes, result = _placed(meta_graph.graph_def.library, novelty, spot)
+    return _written(folder, saved, nodes, result)
+
+
+def write_chain(folder: Path, ops: Sequence[str], novel: str) -> Path:
+    """Write a model whose signature calls a function with a chain of ops, each of the one before.
+
+    Args:
+        folder: which must not exist.
+        ops: such as MatMul and BiasAdd, whose other operand is a constant.
+        novel: the op that has an attr of the future; empty if none has.
+    """
+    saved = schema.SavedModel()
+    graph = saved.meta_graphs.add().graph_def
+    nodes = [_constant("column", INT32, [2], int_val=[-1, 1])]
+    nodes.append(_node("start", "Reshape", ["a", "column:output:0"], **_RESHAPED))
+    tensor = "start:output:0"
+    for op in ops:
+        output, *operand = _CHAINED[op]
+        nodes += [_constant(f"{op}_with", FLOAT, shape, float_val=[1.0]) for shape in operand]
+        inputs = [tensor, *(f"{op}_with:output:0" for _ in operand)]
+        attrs: dict[str, Value] = {"future": 7} if op == novel else {}
+        nodes.append(_node(op, op, inputs, T=_type(FLOAT), **attrs))
+        tensor = f"{op}:{output}:0"
+    nodes.append(_constant("row", INT32, [1], int_val=[-1]))
+    nodes.append(_node("end", "Reshape", [tensor, "row:output:0"], **_RESHAPED))
+    graph.library.function.append(_function("novel", nodes, "end:output:0"))
+    return _written(folder, saved, [_call("novel", "x")], "call")
+
+
+def _written(
+    folder: Path, saved: schema.SavedModel, nodes: Iterable[schema.NodeDef], result: str
+) -> Path:
+    """Complete a model with a signature around nodes that make ``result`` of ``x``, and write it."""
+    saved.saved_model_schema_version = 1
+    [meta_graph] = saved.meta_graphs
     meta_graph.meta_info_def.tags.append("serve")
     meta_graph.meta_info_def.tensorflow_version = "99.0.0"
-    meta_graph.meta_info_def.stripped_op_list.op.extend(_own_ops(novelty))
     graph = meta_graph.graph_def
     graph.versions.producer = PRODUCER
-    if novelty is Novelty.VERSION:
-        graph.versions.min_consumer = MIN_CONSUMER
     shape = schema.AttrValue()
     shape.shape.dim.add().size = -1
     graph.node.append(_node("x", "Placeholder", dtype=_type(FLOAT), shape=shape))
-    nodes, result = _placed(graph.library, novelty, spot)
     graph.node.extend(nodes)
     graph.node.append(_node("y", "Identity", [result], T=_type(FLOAT)))
     signature = meta_graph.signature_def["serving_default"]
@@ -145,10 +180,6 @@ def _call(function: str, source: str) -> schema.NodeDef:
 
 
 def _choice(*, taken: bool, lowered: bool) -> list[schema.NodeDef]:
-    condition = schema.AttrValue()
-    condition.tensor.dtype = BOOL
-    condition.tensor.tensor_shape.SetInParent()
-    condition.tensor.bool_val.append(taken)
     attrs: dict[str, Value] = {_LOWERED: True} if lowered else {}
     choice = _node(
         "choice",
@@ -161,7 +192,15 @@ def _choice(*, taken: bool, lowered: bool) -> list[schema.NodeDef]:
         else_branch="plain",
         **attrs,
     )
-    return [_node("condition", "Const", dtype=_type(BOOL), value=condition), choice]
+    return [_constant("condition", BOOL, [], bool_val=[taken]), choice]
+
+
+def _constant(name: str, dtype: int, shape: Sequence[int], **values: object) -> schema.NodeDef:
+    value = schema.AttrValue(tensor=schema.TensorProto(dtype=dtype, **values))
+    value.tensor.tensor_shape.SetInParent()
+    for size in shape:
+        value.tensor.tensor_shape.dim.add(size=size)
+    return _node(name, "Const", dtype=_type(dtype), value=value)
 
 
 def _function(name: str, nodes: Iterable[schema.NodeDef], result: str) -> schema.FunctionDef:
@@ -197,3 +236,12 @@ def _set(attr: schema.AttrValue, value: Value) -> None:
 
 def _type(number: int) -> schema.AttrValue:
     return schema.AttrValue(type=number)
+
+
+_RESHAPED: dict[str, Value] = {"T": _type(FLOAT), "Tshape": _type(INT32)}
+# Output, and the shape of the other operand if there is one.
+_CHAINED: dict[str, tuple[str] | tuple[str, list[int]]] = {
+    "MatMul": ("product", [1, 1]),
+    "BiasAdd": ("output", [1]),
+    "Relu": ("activations",),
+}

@@ -52,9 +52,9 @@ def test_a_page_of_records(result: Callable[..., Result], failed: Callable[..., 
     text = page(records)
     c, v1 = re.split(r"### Loader `\w+`", text)[1:]
     assert "1 models (`cnn`) of 1 producers, in 2 consumers from 2.4.4 to 2.21.0: 2 cells" in c
-    assert "1 of them not as predicted, 0 unknown (0.0 %)" in c
+    assert "1 of them not as predicted, 0 unknown (0.00 %)" in c
     assert "| fails at load: attr-unknown | passes | NO | 1 |" in c
-    assert "1 cells, 0 of them not as predicted, 1 unknown (100.0 %)" in v1
+    assert "1 cells, 0 of them not as predicted, 1 unknown (100.00 %)" in v1
     assert "- a branch; node n: 1 cells, such as cnn:serve:" in v1
 
 

@@ -248,8 +248,8 @@ def refusals_of(folder: Path) -> Refused:
     """
     subject = look(folder, Options(tensor_data=False))
     found = [finding for rule in CHECKS for finding in rule(subject)]
-    checkpoint = subject.checkpoint
-    return lambda release: list(refused(found, checkpoint, release))
+    checkpoint, saved = subject.checkpoint, subject.saved
+    return lambda release: list(refused(found, checkpoint, release, saved=saved))
 
 
 def look(folder: Path, options: Options) -> Subject:

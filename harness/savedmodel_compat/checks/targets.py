@@ -56,7 +56,7 @@ def outlook(
     return outlook_of(
         meta_graph,
         releases,
-        lambda release: list(refused(findings, checkpoint, release)),
+        lambda release: list(refused(findings, checkpoint, release, saved=subject.saved)),
         loader=loader,
     )
 

@@ -8,8 +8,11 @@ from dataclasses import replace
 from savedmodel_compat.errors import DamagedModelError
 from savedmodel_compat.matrix.attrs import IgnoredAttr
 from savedmodel_compat.matrix.causes import BY_ID, Explanation
-from savedmodel_compat.matrix.cells import Detail, Outcome, Result
+from savedmodel_compat.matrix.cells import Detail, Outcome, Result, Stage
 from savedmodel_compat.matrix.judge import one_line
+
+# Causes of a load that came up at a run: TensorFlow's text says what they are about.
+_CLASSIFIED = frozenset((Stage.LOAD,))
 
 
 def with_unreadable(result: Result, error: DamagedModelError) -> Result:
@@ -53,6 +56,9 @@ def with_ignored(result: Result, ignored: Sequence[IgnoredAttr]) -> Result:
     telling = [attr for attr in ignored if attr.default is False and attr.reached]
     if not telling or result.outcome not in {Outcome.PASS, Outcome.FAIL}:
         return replace(result, notes=notes)
+    if result.cause is not None and BY_ID[result.cause].stage in _CLASSIFIED:
+        # What TensorFlow itself named comes first; nobody knows whether the dropped attr is behind it.
+        return replace(result, causes=(*result.causes, "attr-ignored"), notes=notes)
     first = telling[0]
     detail = Detail(op=first.op, attr=first.attr, node=first.node, function=first.function)
     explanation = Explanation(cause=BY_ID["attr-ignored"], detail=detail)

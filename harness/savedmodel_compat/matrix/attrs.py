@@ -99,6 +99,8 @@ def ignored_attrs(
     used: frozenset[tuple[str, str]],
     consumer: Ops,
     others: Sequence[Ops],
+    *,
+    loader: str = "c",
 ) -> tuple[IgnoredAttr, ...]:
     """Return what a consumer that loaded a model leaves out of it.
 
@@ -109,13 +111,18 @@ def ignored_attrs(
         consumer: the consumer's OpDefs.
         others: OpDefs of other releases, newest first, for defaults that the model's own do not tell; those of the
             pinned releases come after them.
+        loader: of the consumer.
     """
     unknown = {(op, attr) for op, attr in used if op in consumer and not _has(consumer[op], attr)}
     if model.meta_graph is None or not unknown:
         return ()
     meta_graph = model.meta_graph
     places: dict[tuple[str, str], list[tuple[str | None, Any]]] = {}
+    # tf.saved_model.load makes functions and objects, and none of the graph's nodes (python/saved_model/load.py).
+    only_functions = loader == "v2" and bool(meta_graph.proto.object_graph_def.nodes)
     for found in walk(meta_graph.proto):
+        if only_functions and found.function is None:
+            continue
         for name in found.node.attr:
             if (found.node.op, name) in unknown:
                 places.setdefault((found.node.op, name), []).append((found.function, found.node))

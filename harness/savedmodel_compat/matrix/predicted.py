@@ -127,9 +127,8 @@ def _run(prediction: Prediction, signature: str) -> Predicted:
         causes += prediction.run_causes(signature)
         return Predicted(outcome=Foreseen.FAIL, stage=Stage.RUN, causes=causes, why=why)
     if runs is Verdict.UNKNOWN:
-        return Predicted(
-            outcome=Foreseen.UNKNOWN, stage=Stage.RUN, why=_words(reasons[0]) if reasons else None
-        )
+        why = f"{_words(reasons[0])}; only a run tells whether it comes upon that"
+        return Predicted(outcome=Foreseen.UNKNOWN, stage=Stage.RUN, why=why)
     if telling:
         first = telling[0]
         where = f"node {first.node}" + (f" in {first.function}" if first.function else "")

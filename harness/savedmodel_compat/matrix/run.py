@@ -313,7 +313,14 @@ class _Run:
         others = dict.fromkeys(c.runtime.ops for c in newest_first if c.runtime is not None)
         try:
             ops = read_ops(runtime.ops)
-            found = ignored_attrs(unit.model, case, used, ops, [read_ops(path) for path in others])
+            found = ignored_attrs(
+                unit.model,
+                case,
+                used,
+                ops,
+                [read_ops(path) for path in others],
+                loader=unit.consumer.loader,
+            )
         except InfrastructureError as error:
             # Without the op list nobody knows what was dropped, and a pass would be a guess.
             reason = one_line(f"{error.message} ({error.hint})")

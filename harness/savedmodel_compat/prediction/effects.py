@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from savedmodel_compat.prediction import loaders
 from savedmodel_compat.prediction.faults import Fault, Kind
 from savedmodel_compat.prediction.reach import NEVER, Reach, Runs
+from savedmodel_compat.prediction.rewriting import Rewriting
 from savedmodel_compat.prediction.usage import (
     INIT,
     RESTORE,
@@ -102,6 +103,7 @@ class CppLoader:
     def __init__(self, snapshot: Snapshot, usage: Usage, reach: Reach) -> None:
         release = snapshot.release
         self._reach = reach
+        self._rewriting = Rewriting(usage, release)
         self.producer = usage.producer
         self.ignores = loaders.IGNORES_UNKNOWN_ATTRS.at(release)
         self._builds = loaders.BUILDS_CALLED_FUNCTIONS.at(release)
@@ -122,10 +124,10 @@ class CppLoader:
         unsure = self.ignores is None and fault.kind is Kind.ATTR
         runs = self._reach.runs.get(site.function or "", NEVER)
         if fault.at_run:
-            yield from of_runs(0, self._reach.bits(site.function, site.reached))
+            yield from of_kernel(fault, site, self._reach)
             return
         if fault.kind is Kind.FUNCTION:
-            yield from of_python_function(site, self._reach)
+            yield from of_failing_node(site, self._reach)
             return
         if site.function is None:
             yield Effect(when=When.LOAD, certain=not unsure)
@@ -146,6 +148,8 @@ class CppLoader:
         elif site.needed is not Need.PRUNED:
             sure = not unsure and demand.op not in _SIMPLIFIED
             sure = sure and not (inlined and fault.kind is Kind.MISSING)
+            if fault.kind is Kind.ATTR and self._rewriting.may_lose(site, demand.op):
+                sure = False
             yield from self._checked(site, runs, sure=sure)
 
     def _checked(self, site: Site, runs: Runs, *, sure: bool) -> Iterator[Effect]:
@@ -198,8 +202,16 @@ class CppLoader:
         yield from of_runs(0 if reference.edge is Edge.OTHER else certain, perhaps)
 
 
-def of_python_function(site: Site, reach: Reach) -> Iterator[Effect]:
-    """Yield when a node runs that calls back into Python."""
+def of_kernel(fault: Fault, site: Site, reach: Reach) -> Iterator[Effect]:
+    """Yield when a kernel runs that refuses its node, or may."""
+    if fault.sure:
+        yield from of_failing_node(site, reach)
+    else:
+        yield from of_runs(0, reach.bits(site.function, site.reached))
+
+
+def of_failing_node(site: Site, reach: Reach) -> Iterator[Effect]:
+    """Yield when a node runs that fails whenever it does, such as one that calls back into Python."""
     runs = reach.runs.get(site.function or "", NEVER)
     certain, perhaps = runs.certain, runs.any
     if site.function is None:

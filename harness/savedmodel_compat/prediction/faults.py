@@ -56,7 +56,8 @@ class Fault:
         attr: the attr that it is about; None if it is about none.
         default: whether an unknown attr has the producer's default; None if nobody tells.
         said: what is wrong, in words; the op stands before it.
-        at_run: whether only a run tells: the node may work all the same.
+        at_run: whether only a run comes upon it.
+        sure: whether that run fails for certain.
         gone: the GraphDef version in which the op was removed; 0 if it is no such fault.
     """
 
@@ -65,6 +66,7 @@ class Fault:
     default: bool | None = None
     said: str = ""
     at_run: bool = False
+    sure: bool = False
     gone: int = 0
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from packaging.version import InvalidVersion, Version
+
 from savedmodel_compat.checks.rules import Severity
 from savedmodel_compat.prediction import loaders
 from savedmodel_compat.prediction.values import Place, Reason
@@ -12,6 +14,7 @@ from savedmodel_compat.prediction.values import Place, Reason
 if TYPE_CHECKING:
     from savedmodel_compat.checks.findings import Finding
     from savedmodel_compat.model.checkpoint import Checkpoint
+    from savedmodel_compat.model.values import SavedModel
 
 # What the restore op of every release refuses, and with which cause.
 _REFUSED = {"M7": "variable-missing"}
@@ -38,7 +41,11 @@ _DOUBTED = {
 
 
 def refused(
-    findings: Iterable[Finding], checkpoint: Checkpoint | None, release: str
+    findings: Iterable[Finding],
+    checkpoint: Checkpoint | None,
+    release: str,
+    *,
+    saved: SavedModel | None = None,
 ) -> Iterator[Reason]:
     """Yield why a release does not load a model, or may not, whatever it knows: first what is certain.
 
@@ -46,7 +53,11 @@ def refused(
         findings: what the static rules say of the model.
         checkpoint: its variables; None if it has none, or they cannot be read.
         release: such as ``2.11.1``.
+        saved: what its graph file holds; None if that does not parse.
     """
+    if saved is not None and saved.format == "pbtxt" and _is_newer(saved, release):
+        said = f"{saved.file.name} is of a newer release, and a field that this one does not know makes it unreadable"
+        yield _reason("file-damaged", said, certain=False)
     if checkpoint is not None and checkpoint.is_packed:
         reads = loaders.READS_PACKED_TABLES.at(release)
         if not reads:
@@ -58,6 +69,15 @@ def refused(
             if finding.rule in causes:
                 said = f"{finding.where} has a fault ({finding.rule})"
                 yield _reason(causes[finding.rule], said, certain=certain)
+
+
+def _is_newer(saved: SavedModel, release: str) -> bool:
+    """Whether a model was written by a release after another; True if it does not say."""
+    try:
+        written = [Version(one.tensorflow_version) for one in saved.meta_graphs]
+    except InvalidVersion:
+        return True
+    return max(written) > Version(release)
 
 
 def _reason(cause: str, message: str, *, certain: bool) -> Reason:

@@ -1,13 +1,12 @@
-"""Ops whose kernels refuse what the registries grant, whatever the model looks like otherwise."""
+"""Ops whose kernels refuse, when they run, what the registries grant."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from packaging.version import Version
-
 from savedmodel_compat.prediction.faults import Fault, Kind, parsed
+from savedmodel_compat.prediction.loaders import Switch
 
 if TYPE_CHECKING:
     from savedmodel_compat.prediction.usage import Demand
@@ -15,9 +14,28 @@ if TYPE_CHECKING:
 # A Python function lives in the process that made the graph, and in no file
 # (python/lib/core/py_func.cc).
 _PYTHON = frozenset(("PyFunc", "PyFuncStateless", "EagerPyFunc"))
-# From then on oneDNN takes channels first on a CPU; before, most kernels refuse (core/kernels/conv_ops.cc).
-_TAKES_CHANNELS_FIRST = Version("2.9.3")
+# Up to 2.8 their kernels for the CPU refuse channels first; then oneDNN takes them, of some types
+# (core/kernels/conv_ops.cc, core/kernels/mkl).
+_ONEDNN_TAKES = Switch(last_without="2.8.4", first_with="2.9.3")
+_CHANNELS_LAST = frozenset(
+    (
+        "AvgPool",
+        "AvgPool3D",
+        "Conv2D",
+        "Conv2DBackpropFilter",
+        "Conv2DBackpropInput",
+        "Conv3D",
+        "DepthwiseConv2dNative",
+        "MaxPool",
+        "MaxPool3D",
+    )
+)
+# These may take them, by their other attrs and by the processor.
+_DEPENDING = frozenset(
+    ("DepthToSpace", "FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3", "SpaceToDepth")
+)
 _CHANNELS_FIRST = frozenset((b"NCHW", b"NCDHW", b"NCHW_VECT_C"))
+_FLOAT, _HALF, _BFLOAT16 = 1, 19, 14
 
 
 def faults(demand: Demand, release: str) -> Iterator[Fault]:
@@ -30,12 +48,26 @@ def faults(demand: Demand, release: str) -> Iterator[Fault]:
     if demand.op in _PYTHON:
         said = "calls a Python function, which is not in the model"
         yield Fault(kind=Kind.FUNCTION, said=said)
-    if demand.op == "XlaCallModule":
+    elif demand.op == "XlaCallModule":
         said = "holds a module that is compiled when it runs, of a version that this release may not read"
         yield Fault(kind=Kind.KERNEL, said=said, at_run=True)
+    else:
+        yield from _channels_first(demand, release)
+
+
+def _channels_first(demand: Demand, release: str) -> Iterator[Fault]:
     value = dict(demand.attrs).get("data_format")
-    if value is None or Version(release) >= _TAKES_CHANNELS_FIRST:
+    if value is None or parsed(value).s not in _CHANNELS_FIRST:
         return
-    if parsed(value).s in _CHANNELS_FIRST:
-        said = f"has the data format {parsed(value).s.decode()}, which kernels of a CPU may refuse"
-        yield Fault(kind=Kind.KERNEL, attr="data_format", said=said, at_run=True)
+    named = parsed(value).s.decode()
+    takes = _ONEDNN_TAKES.at(release)
+    kind = dict(demand.attrs).get("T")
+    number = _FLOAT if kind is None else parsed(kind).type
+    if demand.op in _DEPENDING:
+        if takes is not True or number != _FLOAT:
+            said = f"has the data format {named}, which kernels of a CPU may refuse"
+            yield Fault(kind=Kind.KERNEL, attr="data_format", said=said, at_run=True)
+    elif demand.op in _CHANNELS_LAST and (takes is not True or number not in (_FLOAT, _BFLOAT16)):
+        sure = takes is False or number != _HALF
+        said = f"has the data format {named}, which its kernel for the CPU refuses"
+        yield Fault(kind=Kind.KERNEL, attr="data_format", said=said, at_run=True, sure=sure)

@@ -50,6 +50,10 @@ CHECKS_CONSTANTS = Switch(last_without="1.13.2", first_with="1.15.5")
 READIES_LOOPS = Switch(last_without="1.12.3", first_with="1.13.2")
 """The bodies of loops that were replaced at load are made ready with all that runs, whether or not the loop turns."""
 
+FUSES_NODES = Switch(last_without="1.12.3", first_with="1.13.2")
+"""Grappler makes one node of several in a body before it runs, without the attrs that it does not know
+(``core/grappler/optimizers/remapper.cc``)."""
+
 _HAS_XLA_CPU = Switch(last_without="1.7.1", first_with="1.12.3")
 _HIDES_XLA_CPU = Switch(last_without="2.3.4", first_with="2.4.4")
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 Refused = Callable[[str], Sequence[Reason]]
 
+# Of these the op, or the attr, says all.
+_NAMED = frozenset(("op-not-registered", "attr-unknown"))
 # What the files of a model cause, not its graph.
 _OF_FILES = frozenset(("file-missing", "file-damaged", "variable-missing", "asset-missing"))
 # Reference variables have none of these.
@@ -57,9 +59,11 @@ def _because(reason: Reason | None) -> str:
         return "for a reason that the model does not tell"
     if reason.op is None or reason.node is None:
         return f"because {reason.message}"
-    attr = f".{reason.attr}" if reason.attr else ""
     inside = reason.function or f"node {reason.node}"
-    return f"because of {reason.op}{attr} in {inside}, {reason.place.words}"
+    if reason.cause in _NAMED:
+        attr = f".{reason.attr}" if reason.attr else ""
+        return f"because of {reason.op}{attr} in {inside}, {reason.place.words}"
+    return f"because {reason.message}, in {inside}, {reason.place.words}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

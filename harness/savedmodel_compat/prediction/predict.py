@@ -98,7 +98,9 @@ class Predictor:
         self, index: int, demand: Demand, snapshot: Snapshot, form: int, definition: schema.OpDef
     ) -> Iterator[Fault]:
         """Yield what hangs on the build: types, kernels and devices."""
-        yield from known_ops.faults(demand, snapshot.release)
+        for found in known_ops.faults(demand, snapshot.release):
+            # What XLA compiles has no kernel of its own.
+            yield replace(found, sure=False) if self.usage.compiles else found
         for name, number in self._types[index]:
             if number not in loaders.types(snapshot.release):
                 said = f"has the type {dtype_name(number)} as its attr '{name}', which came later"

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from savedmodel_compat.prediction import loaders
-from savedmodel_compat.prediction.effects import AT_LOAD, Effect, of_python_function, of_runs
+from savedmodel_compat.prediction.effects import AT_LOAD, Effect, of_failing_node, of_runs
 from savedmodel_compat.prediction.faults import Fault, Kind
 from savedmodel_compat.prediction.reach import NEVER, Reach
+from savedmodel_compat.prediction.rewriting import Rewriting
 from savedmodel_compat.prediction.usage import (
     INIT,
     RESTORE,
@@ -74,6 +75,7 @@ class V1Loader:
     def __init__(self, snapshot: Snapshot, usage: Usage, reach: Reach) -> None:
         self._usage, self._reach = usage, reach
         self._release = snapshot.release
+        self._rewriting = Rewriting(usage, snapshot.release)
         self.ignores = loaders.IGNORES_UNKNOWN_ATTRS.at(snapshot.release)
         self.producer = usage.producer
         self._builds = loaders.BUILDS_CALLED_IN_PYTHON.at(snapshot.release)
@@ -92,14 +94,16 @@ class V1Loader:
 
     def effects(self, fault: Fault, site: Site, demand: Demand) -> Iterator[Effect]:
         """Yield when it comes upon a fault at a place, if it does."""
-        if fault.at_run or _in_package(fault, demand, self._release):
+        if fault.at_run and fault.sure:
+            yield from of_failing_node(site, self._reach)
+        elif fault.at_run or _in_package(fault, demand, self._release):
             yield from of_runs(0, self._reach.bits(site.function, site.reached))
         elif fault.kind is Kind.FUNCTION:
-            yield from of_python_function(site, self._reach)
+            yield from of_failing_node(site, self._reach)
         elif site.function is None:
             yield from self._in_graph(fault, site, demand)
         else:
-            yield from self._in_body(fault, site, site.function)
+            yield from self._in_body(fault, site, demand.op)
 
     def _in_graph(self, fault: Fault, site: Site, demand: Demand) -> Iterator[Effect]:
         if _is_rescued(fault, demand, self._usage):
@@ -120,7 +124,9 @@ class V1Loader:
         else:
             yield Effect(when=When.RUN, certain=certain, bits=self._usage.every_signature)
 
-    def _in_body(self, fault: Fault, site: Site, function: str) -> Iterator[Effect]:
+    def _in_body(self, fault: Fault, site: Site, op: str) -> Iterator[Effect]:
+        function = site.function
+        assert function is not None
         runs = self._reach.runs.get(function, NEVER)
         is_lowered = function in self._reach.lowered
         is_built = function in self._reach.called and self._builds is not False
@@ -135,8 +141,9 @@ class V1Loader:
             yield from of_runs(0 if inlined else runs.certain | runs.branch, runs.any)
         elif site.needed is not Need.PRUNED:
             certain = runs.certain
-            if fault.kind is Kind.ATTR and self.ignores is None:
-                certain = 0
+            if fault.kind is Kind.ATTR:
+                sure = self.ignores is not None and not self._rewriting.may_lose(site, op)
+                certain = certain if sure else 0
             if site.needed is not Need.EFFECT and fault.kind is not Kind.KERNEL:
                 certain &= ~AT_LOAD
             yield from of_runs(certain, runs.any)
@@ -188,10 +195,12 @@ class V2Loader:
 
     def effects(self, fault: Fault, site: Site, demand: Demand) -> Iterator[Effect]:
         """Yield when it comes upon a fault at a place, if it does."""
-        if fault.at_run or _in_package(fault, demand, self._release):
+        if fault.at_run and fault.sure:
+            yield from of_failing_node(site, self._reach)
+        elif fault.at_run or _in_package(fault, demand, self._release):
             yield from of_runs(0, self._reach.bits(site.function, site.reached))
         elif fault.kind is Kind.FUNCTION:
-            yield from of_python_function(site, self._reach)
+            yield from of_failing_node(site, self._reach)
         elif fault.kind in _PLACED:
             yield from self._placed(fault, site)
         elif site.function is not None:

@@ -25,6 +25,7 @@ _SIGNATURES = 1024
 _CALLS = frozenset(("PartitionedCall", "StatefulPartitionedCall"))
 _CONTROL_FLOW = frozenset(("If", "StatelessIf", "Case", "StatelessCase", "While", "StatelessWhile"))
 _AT_CREATION = frozenset(("_create_resource", "_initialize"))
+_COMPILED = "_XlaMustCompile"
 _LOWERED = "_lower_using_switch_merge"
 
 
@@ -133,6 +134,7 @@ class Usage:
         min_consumer: oldest GraphDef version that may read it.
         bad_consumers: GraphDef versions that must not read it.
         has_objects: whether it has an object graph, as what ``tf.saved_model.save`` wrote.
+        compiles: whether XLA compiles some of it, where there is XLA.
         resource_functions: those that make and fill tables and the like, by the object graph.
     """
 
@@ -147,6 +149,7 @@ class Usage:
     min_consumer: int
     bad_consumers: tuple[int, ...]
     has_objects: bool
+    compiles: bool
     resource_functions: frozenset[str]
 
     @property
@@ -194,6 +197,7 @@ def usage_of(meta_graph: MetaGraph) -> Usage:
         min_consumer=meta_graph.min_consumer,
         bad_consumers=meta_graph.bad_consumers,
         has_objects=bool(proto.object_graph_def.nodes),
+        compiles=survey.compiles,
         resource_functions=frozenset(_resource_functions(proto.object_graph_def)),
     )
 
@@ -219,6 +223,7 @@ class _Survey:
         self._places: dict[tuple[int, str | None, int, Need], list[str | int]] = {}
         self._relevance: dict[str, Relevance] = {}
         self._bearers = Bearers()
+        self.compiles = False
         self.references: list[Reference] = []
         self.absent: list[Reference] = []
 
@@ -241,6 +246,7 @@ class _Survey:
         self, node: schema.NodeDef, *, function: str | None, reached: int, needed: Need
     ) -> None:
         op = node.op
+        self.compiles = self.compiles or _COMPILED in node.attr
         # The first is the op, which most often is no function.
         first, *named = self._bearers.named(node)
         for target in (first, *named) if op in self._functions else named:

@@ -53,14 +53,24 @@ _SWITCHES: tuple[tuple[str, Switch, str], ...] = (
         "the body of a loop that was replaced is made ready whether or not the loop turns",
     ),
     (
+        "`c`, `v1`",
+        loaders.FUSES_NODES,
+        "nodes of a body that runs may be made one, such as Conv2D and BiasAdd, and lose the attrs that are not known",
+    ),
+    (
         "`c`",
         loaders.READS_PACKED_TABLES,
-        "an index of variables that is compressed can be read (only `check --target` looks at it)",
+        "an index of variables that is compressed can be read",
     ),
     (
         "`v1`",
         loaders.BUILDS_CALLED_IN_PYTHON,
         "the bodies of functions that nodes of the graph call are built at load",
+    ),
+    (
+        "`v1`",
+        loaders.IMPORTS_THROUGH_C,
+        "every node of the graph is looked at when it is imported; until then, when it runs",
     ),
     ("`v2`", loaders.HAS_V2, "there is such a loader, for models of both formats"),
     (
@@ -80,7 +90,8 @@ Which releases load a model, and why the others do not, can be said without runn
 
 Every node of the graph and of all functions in its library, against the definition of its op in that release: whether the op is registered, each attr
 (known, missing, its kind, its bounds, its allowed values, its element type), the number and types of inputs and outputs, ops that were removed, a kernel
-for the CPU with these types, the device that it is pinned to, the functions that it names; and `min_consumer` and `bad_consumers` of the graph.
+for the CPU with these types, the device that it is pinned to, the functions that it names; and `min_consumer` and `bad_consumers` of the graph. Besides, what the rules
+of `check` say of the model's own files, such as a variable that the checkpoint lacks, keeps every release from loading it.
 
 When a loader comes upon it depends on where the node stands:
 
@@ -102,12 +113,14 @@ _UNKNOWN = """## What cannot be known
 The answer is `unknown`, with the reason, where something of the above is in the way only
 
 - if a branch is taken, a loop turns, or a function runs that a node only names, such as the map of a data set;
+- if Grappler fuses or removes a node of a body before anybody looks at its attrs, which up to 2.4 are errors;
 - if XLA does not compile what has no kernel: releases 1.12 to 2.3 have a device for that;
+- if a file of the model is missing or damaged, in a part that a load or a run may not read;
 - in a release that has no snapshot, or that lies between two pins that behave differently.
 
-Nothing is said of GPUs. Not looked at here, so that a cell may fail for it though it is predicted to pass: files that are missing or damaged, variables that the
-checkpoint lacks, assets (these `check` looks at), shapes, the values of inputs, assertions in the graph, memory, time, and ops that a custom library would
-register. Such a failure speaks neither for nor against the prediction, unless the cell came further than was predicted."""
+Nothing is said of GPUs. Not looked at, so that a cell may fail for it though it is predicted to pass: the data of the variables, shapes, the values of inputs,
+assertions in the graph, memory, time, and ops that a custom library would register. Such a failure speaks neither for nor against the prediction, unless the
+cell came further than was predicted."""
 
 
 def page(records: Sequence[dict[str, Any]]) -> str:
@@ -179,7 +192,7 @@ def _of_loader(loader: str, cells: Sequence[dict[str, Any]]) -> Iterator[str]:
     yield (
         f"{len(models)} models ({_named(sorted({cell['model'] for cell in cells}))}) of {len(producers)} producers, in {len(consumers)} "
         f"consumers from {consumers[0]} to {consumers[-1]}: {len(cells)} cells, {differing} of them not as predicted, {len(unknown)} unknown "
-        f"({100 * len(unknown) / len(cells):.1f} %)."
+        f"({100 * len(unknown) / len(cells):.2f} %)."
     )
     yield ""
     yield from as_markdown(confusion(cells))
