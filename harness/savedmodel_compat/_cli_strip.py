@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from savedmodel_compat.model.locate import clipped
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -34,11 +38,26 @@ def strip(model: Path, destination: Path, put_back: bool, form: str) -> None:
     from savedmodel_compat.registry import snapshots
 
     direction = Direction.PUT_BACK if put_back else Direction.STRIP
-    report = convert(model, destination, direction, registry=snapshots)
+    with _interruptible():
+        report = convert(model, destination, direction, registry=snapshots)
     if form == "json":
         click.echo(json.dumps(as_json(report), indent=1))
     else:
         click.echo("\n".join(as_lines(report)))
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let whoever ends this process politely, as job schedulers do, find nothing half-written."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def as_json(report: Report) -> dict[str, Any]:
@@ -115,7 +134,9 @@ def _meta_graph_lines(report: MetaGraphReport, done: str) -> Iterator[str]:
     where = f"{changes.changed} of {changes.total} nodes, {len(changes.functions)} functions"
     yield f"  {sum(changes.attrs.values())} attrs {done}: {where}"
     ranked = changes.attrs.most_common()
-    yield from (f"    {count:6} {op}.{attr}" for (op, attr), count in ranked[:_SHOWN])
+    yield from (
+        f"    {count:6} {clipped(op)}.{clipped(attr)}" for (op, attr), count in ranked[:_SHOWN]
+    )
     if len(ranked) > _SHOWN:
         yield f"    and {len(ranked) - _SHOWN} more"
     if changes.unknown:
@@ -128,5 +149,5 @@ def _meta_graph_lines(report: MetaGraphReport, done: str) -> Iterator[str]:
 def _some(counts: dict[str, int]) -> str:
     """Return the names that most nodes have, with the number of nodes."""
     ranked = sorted(counts.items(), key=lambda item: -item[1])
-    shown = ", ".join(f"{name} ({count})" for name, count in ranked[:_SHOWN])
+    shown = ", ".join(f"{clipped(name)} ({count})" for name, count in ranked[:_SHOWN])
     return shown if len(ranked) <= _SHOWN else f"{shown} and {len(ranked) - _SHOWN} more"

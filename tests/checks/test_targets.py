@@ -55,10 +55,12 @@ def test_policy_holds_for_targets() -> None:
     assert not check(MODELS / "module-2.21.0", options).findings
 
 
-def test_no_such_tags_are_t3() -> None:
-    """Nothing can be predicted for a MetaGraph that is not there, and that is said."""
-    [finding] = _of_targets(MODELS / "builder-1.15.5", "2.11.1", tags=("train",))
-    assert finding.rule == "T3"
+def test_no_such_tags_are_an_error() -> None:
+    """Nothing is predicted for a MetaGraph that is not there, and nobody shall take that for a pass."""
+    options = Options(targets=("2.11.1",), tags=("train",))
+    error = check(MODELS / "builder-1.15.5", options).error
+    assert error is not None
+    assert "train" in error.message
     assert _of_targets(MODELS / "builder-1.15.5", "2.11.1", tags=("serve", "gpu")) == []
 
 

@@ -226,3 +226,15 @@ def test_a_device_that_is_not_there(device: str) -> None:
     fault = device_fault(device, CPU)
     assert fault is not None
     assert device in fault.said
+
+
+@pytest.mark.parametrize(
+    "device",
+    ["/task:0" * 40 + "!", "/device:*" * 40 + "!", "/replica:0" * 40 + "x", "A" * 5_000_000],
+)
+def test_a_device_that_nobody_can_read(device: str) -> None:
+    """However long it is, it is looked at once, and not repeated in full."""
+    fault = device_fault(device, CPU)
+    assert fault is not None
+    assert "no name of a device" in fault.said
+    assert len(fault.said) < 400

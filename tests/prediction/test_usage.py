@@ -133,3 +133,36 @@ def test_what_nothing_needs_is_told_from_effects(tmp_path: Path) -> None:
 def test_the_object_graph_tells_the_formats_apart(name: str) -> None:
     """Only what tf.saved_model.save wrote has objects."""
     assert _usage(name).has_objects == name.startswith("module")
+
+
+def _read(proto: model.schema.MetaGraphDef, folder: Path) -> Usage:
+    saved = model.schema.SavedModel(saved_model_schema_version=1)
+    saved.meta_graphs.append(proto)
+    (folder / "saved_model.pb").write_bytes(saved.SerializeToString())
+    return usage_of(model.read(folder).meta_graphs[0])
+
+
+def test_many_signatures_on_a_long_chain(tmp_path: Path) -> None:
+    """Each node is passed once, whatever the order in which signatures begin."""
+    proto = model.schema.SavedModel().meta_graphs.add()
+    for index in range(3000):
+        behind = [f"n{index - 1}"] if index else []
+        proto.graph_def.node.add(name=f"n{index}", op="Neg", input=behind).attr["T"].type = 1
+    for index in range(0, 3000, 3):
+        proto.signature_def[f"s{index:04}"].outputs["y"].name = f"n{2999 - index}:0"
+    found = _read(proto, tmp_path)
+    reached = {site.node: site.reached for site in found.sites}
+    assert len(found.signatures_of(reached["n0"])) == 1000
+    assert len(found.sites) > 900
+
+
+def test_a_loop_of_a_v1_graph(tmp_path: Path) -> None:
+    """A cycle is gone round until nothing changes."""
+    proto = model.schema.SavedModel().meta_graphs.add()
+    for name, behind in (("a", ["c"]), ("b", ["a"]), ("c", ["b", "d"]), ("d", [])):
+        proto.graph_def.node.add(name=name, op="Identity", input=behind).attr["T"].type = 1
+    for key, tensor in (("one", "a:0"), ("two", "b:0")):
+        proto.signature_def[key].outputs["y"].name = tensor
+    found = _read(proto, tmp_path)
+    assert sum(site.count for site in found.sites) == 4
+    assert {found.signatures_of(site.reached) for site in found.sites} == {("one", "two")}

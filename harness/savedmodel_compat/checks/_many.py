@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from savedmodel_compat.checks.findings import Finding, found
+from savedmodel_compat.model.locate import clipped
+
+__all__ = ["MOST", "clipped", "counted", "limited"]
 
 MOST = 20
-_LONG = 200
 
 
 def limited(
@@ -30,11 +32,6 @@ def limited(
             left += 1
     if left:
         yield found(rule, where, f"… and {left} more", file=file)
-
-
-def clipped(text: str) -> str:
-    """Return a name from the model, cut if it is very long."""
-    return text if len(text) <= _LONG else f"{text[:_LONG]}… ({len(text)} characters)"
 
 
 def counted(number: int, noun: str) -> str:

@@ -215,13 +215,15 @@ def _check_place(place: serving.Place, options: Options) -> Report:
                 found.extend(rule(subject))
             except Exception:  # noqa: BLE001 - as above, and the other rules go on
                 faults.append(traceback.format_exc())
-    outlook = None
+    outlook, error = None, None
     if subject is not None and options.targets:
         try:
             outlook = targets.outlook(
                 subject, found, options.targets, tags=options.tags, loader=options.loader
             )
             found.extend(targets.check(outlook, options.targets))
+        except UsageError as raised:
+            error = raised
         except Exception:  # noqa: BLE001 - as above
             faults.append(traceback.format_exc())
     return Report(
@@ -237,6 +239,7 @@ def _check_place(place: serving.Place, options: Options) -> Report:
         faults=tuple(faults),
         skipped=place.skipped,
         outlook=outlook,
+        error=error,
     )
 
 

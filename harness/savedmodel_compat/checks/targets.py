@@ -18,18 +18,20 @@ if TYPE_CHECKING:
 _SERVE = frozenset(("serve",))
 
 
-def chosen(saved: SavedModel, tags: tuple[str, ...] | None) -> MetaGraph | None:
-    """Return the MetaGraph that a loader is asked for; None if no MetaGraph has these tags.
+def chosen(saved: SavedModel, tags: tuple[str, ...] | None) -> MetaGraph:
+    """Return the MetaGraph that a loader is asked for.
 
     Args:
         saved: the model.
         tags: None takes ``serve``, else the first.
+
+    Raises:
+        UsageError: no MetaGraph has these tags.
     """
-    wanted = _SERVE if tags is None else frozenset(tags)
-    for meta_graph in saved.meta_graphs:
-        if frozenset(meta_graph.tags) == wanted:
-            return meta_graph
-    return saved.meta_graphs[0] if tags is None else None
+    if tags is not None:
+        return saved.meta_graph(tags)
+    served = (one for one in saved.meta_graphs if frozenset(one.tags) == _SERVE)
+    return next(served, saved.meta_graphs[0])
 
 
 def outlook(
@@ -40,7 +42,7 @@ def outlook(
     tags: tuple[str, ...] | None = None,
     loader: str = "c",
 ) -> Outlook | None:
-    """Return what is predicted of a model; None if its graph cannot be read, or has no such tags.
+    """Return what is predicted of a model; None if its graph cannot be read.
 
     Args:
         subject: the model.
@@ -48,10 +50,13 @@ def outlook(
         releases: the targets, oldest first.
         tags: of the MetaGraph; None takes ``serve``, else the first.
         loader: ``c``, ``v1`` or ``v2``.
+
+    Raises:
+        UsageError: no MetaGraph has these tags.
     """
-    meta_graph = None if subject.saved is None else chosen(subject.saved, tags)
-    if meta_graph is None:
+    if subject.saved is None:
         return None
+    meta_graph = chosen(subject.saved, tags)
     checkpoint = subject.checkpoint
     return outlook_of(
         meta_graph,
@@ -70,10 +75,8 @@ def check(outlook: Outlook | None, releases: Sequence[str]) -> Iterator[Finding]
     """
     if outlook is None:
         if releases:
-            said = f"nothing can be predicted for {some(releases)}: the graph cannot be read, or has no MetaGraph with these tags"
-            yield found(
-                "T3", "the model", said, fix="mend the errors above, or name the tags that it has"
-            )
+            said = f"nothing can be predicted for {some(releases)}: the graph cannot be read"
+            yield found("T3", "the model", said, fix="mend the errors above")
         return
     advice = "; ".join(one.words for one in outlook.advice) or None
     for prediction in outlook.predictions:

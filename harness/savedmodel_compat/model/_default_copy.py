@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from savedmodel_compat.errors import InfrastructureError, NotASavedModelError, UsageError
 from savedmodel_compat.model.files import open_regular
+from savedmodel_compat.model.locate import clipped
 from savedmodel_compat.model.tree import Entry, Kind, Tree, walk
 
 if TYPE_CHECKING:
@@ -138,8 +138,6 @@ def _writing(destination: Path) -> Iterator[None]:
 
 
 def _not_written(destination: Path, error: OSError) -> InfrastructureError:
-    existing = next(path for path in destination.absolute().parents if path.exists())
-    free = shutil.disk_usage(existing).free
-    message = f"{destination} cannot be written: {error.strerror}; {free:,} bytes are free there"
+    message = f"{clipped(str(destination))} cannot be written: {error.strerror}"
     full = error.errno in {errno.ENOSPC, errno.EDQUOT}
     return InfrastructureError(message, hint="name a folder on a larger disk" if full else None)

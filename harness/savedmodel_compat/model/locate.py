@@ -36,6 +36,7 @@ _HINTS = {
     "Keras weights or a Keras model in HDF5": "load it with Keras, then model.export(FOLDER)",
 }
 _SHOWN = 5
+_LONG = 200
 
 
 def locate(path: Path | str) -> Path:
@@ -179,6 +180,11 @@ def no_model_error(folder: Path) -> NotASavedModelError:
 
 def _kind(name: str) -> str | None:
     return next((kind for pattern, kind in _KINDS if pattern.search(name)), None)
+
+
+def clipped(text: str) -> str:
+    """Return a name from the model, cut if it is very long."""
+    return text if len(text) <= _LONG else f"{text[:_LONG]}… ({len(text)} characters)"
 
 
 def some(names: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from savedmodel_compat.model.locate import clipped
 from savedmodel_compat.prediction.effects import Effect
 from savedmodel_compat.prediction.faults import Fault, Kind, parsed
 from savedmodel_compat.prediction.usage import INIT, RESTORE, SAVE, Usage
@@ -82,17 +83,17 @@ def _reason(hits: Sequence[Hit], usage: Usage) -> Reason:
         bits |= hit.effect.bits
     return Reason(
         cause=fault.kind.cause,
-        op=first.op,
-        attr=fault.attr,
-        node=first.node,
-        function=first.function,
+        op=clipped(first.op),
+        attr=None if fault.attr is None else clipped(fault.attr),
+        node=clipped(first.node),
+        function=None if first.function is None else clipped(first.function),
         count=sum(hit.count for hit in hits),
         place=_place(first.bits),
         when=effect.when,
         signatures=usage.signatures_of(bits),
         default=fault.default,
         certain=effect.certain,
-        message=f"{first.op} {fault.said}",
+        message=f"{clipped(first.op)} {fault.said}",
     )
 
 
@@ -114,15 +115,15 @@ def _ignored(op: str, attr: str, members: Sequence[Left], usage: Usage) -> Ignor
     for one in told:
         running |= one.bits
     return Ignored(
-        op=op,
-        attr=attr,
-        node=shown.site.node,
-        function=shown.site.function,
+        op=clipped(op),
+        attr=clipped(attr),
+        node=clipped(shown.site.node),
+        function=None if shown.site.function is None else clipped(shown.site.function),
         count=sum(one.site.count for one in members),
         default=shown.fault.default,
         place=_place(shown.bits),
         signatures=usage.signatures_of(running),
-        value=_value(dict(shown.demand.attrs).get(attr)),
+        value=_value(shown.fault.value),
     )
 
 

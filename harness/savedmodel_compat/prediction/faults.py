@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from savedmodel_compat.model import schema
 from savedmodel_compat.model.attr_values import are_equal
+from savedmodel_compat.model.locate import clipped
 from savedmodel_compat.registry import kinds
 from savedmodel_compat.tensors import dtype_name
 
@@ -58,6 +59,7 @@ class Fault:
         said: what is wrong, in words; the op stands before it.
         at_run: whether only a run comes upon it.
         sure: whether that run fails for certain.
+        value: that of an unknown attr, serialized; None if it makes no difference.
         gone: the GraphDef version in which the op was removed; 0 if it is no such fault.
     """
 
@@ -68,6 +70,7 @@ class Fault:
     at_run: bool = False
     sure: bool = False
     gone: int = 0
+    value: bytes | None = None
 
 
 @lru_cache(maxsize=1 << 16)
@@ -132,7 +135,8 @@ def _unknown(
             kind=Kind.ATTR,
             attr=name,
             default=default,
-            said=f"has no attr '{name}' (the model's is {words[default]})",
+            said=f"has no attr '{clipped(name)}' (the model's is {words[default]})",
+            value=value,
         )
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from savedmodel_compat.model.locate import clipped
 from savedmodel_compat.prediction.faults import Fault, Kind, parsed
 from savedmodel_compat.tensors import dtype_name
 
@@ -21,12 +22,15 @@ _ANYWHERE = "DEFAULT"
 _REWRITTEN = frozenset(("AccumulateNV2",))
 _SHOWN = 3
 _FIRST = frozenset(("0", "*"))
-_NAME = re.compile(
-    r"(/(job:[A-Za-z][\w]*|(replica|task):(\d+|\*)|device:[A-Za-z_]\w*(:(\d+|\*))?|device:\*(:\*)?|[A-Za-z_]\w*:(\d+|\*)))*/?"
+# A part of a device's name, between slashes; no part fits two of them
+# (core/util/device_name_utils.cc).
+_PARTS = (
+    re.compile(r"(?P<key>job):(?P<value>[A-Za-z]\w*)"),
+    re.compile(r"(?P<key>replica|task):(?P<value>\d+|\*)"),
+    re.compile(r"device:(?P<kind>[A-Za-z_]\w*|\*)(?::(?P<number>\d+|\*))?"),
+    re.compile(r"(?P<kind>(?!job:|replica:|task:|device:)[A-Za-z_]\w*):(?P<number>\d+|\*)"),
 )
-_PART = re.compile(
-    r"(?P<key>job|replica|task|device):(?P<value>[^/]*)|(?P<old>[A-Za-z_]+):(?P<number>[\d*]+)"
-)
+_LONGEST = 300
 
 
 def kernel_fault(
@@ -102,22 +106,27 @@ def device_fault(device: str, devices: frozenset[str]) -> Fault | None:
     """
     if not device:
         return None
-    if not _NAME.fullmatch(device):
-        return Fault(
-            kind=Kind.DEVICE, said=f"is pinned to {device!r}, which is no name of a device"
-        )
-    if all(_is_there(part, devices) for part in _PART.finditer(device)):
+    parts = (
+        [_parsed(part) for part in device.strip("/").split("/")] if len(device) < _LONGEST else []
+    )
+    if not parts or None in parts:
+        said = f"is pinned to {clipped(repr(device))}, which is no name of a device"
+        return Fault(kind=Kind.DEVICE, said=said)
+    if all(_is_there(part, devices) for part in parts if part is not None):
         return None
     return Fault(kind=Kind.DEVICE, said=f"is pinned to {device}, which is not there")
 
 
-def _is_there(part: re.Match[str], devices: frozenset[str]) -> bool:
+def _parsed(part: str) -> Mapping[str, str | None] | None:
+    found = (pattern.fullmatch(part) for pattern in _PARTS)
+    return next((match.groupdict() for match in found if match), None)
+
+
+def _is_there(part: Mapping[str, str | None], devices: frozenset[str]) -> bool:
     """Whether a part of a device's name, such as ``device:GPU:0``, is that of a process of its own."""
-    if part["key"] == "job":
+    if part.get("key") == "job":
         return part["value"] == "localhost"
-    if part["key"] in {"replica", "task"}:
+    if part.get("key") is not None:
         return part["value"] in _FIRST
-    kind, number = part["old"], part["number"]
-    if part["key"] == "device":
-        kind, _, number = part["value"].partition(":")
-    return (kind == "*" or kind.upper() in devices) and (not number or number in _FIRST)
+    kind, number = part["kind"], part["number"]
+    return (kind == "*" or str(kind).upper() in devices) and (number is None or number in _FIRST)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from savedmodel_compat.model.locate import clipped
 from savedmodel_compat.prediction import known_ops, loaders
 from savedmodel_compat.prediction._gather import Hit, Left, ignored_of, reasons_of
 from savedmodel_compat.prediction.effects import CppLoader, Loader
@@ -45,7 +46,8 @@ class Predictor:
         self._faults: dict[tuple[int, int, int], tuple[Fault, ...]] = {}
         self._kernels: dict[tuple[int, int, int, frozenset[str]], Fault | None] = {}
         # What the model carries of its producer's definitions is only believed where there is nothing better.
-        self._producer = snapshots.get(meta_graph.tensorflow_version)
+        shipped = meta_graph.tensorflow_version in snapshots.releases()
+        self._producer = snapshots.get(meta_graph.tensorflow_version) if shipped else None
         self._types = [frozenset(types_in(demand)) for demand in self.usage.demands]
         self._sites: dict[int, list[Site]] = {}
         for site in self.usage.sites:
@@ -176,7 +178,7 @@ class _Release:
 
     def _absent(self) -> Iterator[Hit]:
         for reference in self._usage.absent:
-            said = f"names the function '{reference.target}', which is not in the library"
+            said = f"names the function '{clipped(reference.target)}', which is not in the library"
             fault = Fault(kind=Kind.FUNCTION, said=said)
             for effect in self._loader.of_absent(reference):
                 yield Hit(

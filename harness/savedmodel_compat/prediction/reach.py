@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from savedmodel_compat.prediction.usage import (
@@ -97,12 +97,13 @@ def reach_of(usage: Usage) -> Reach:
     behind: dict[str | None, list[Reference]] = {}
     for reference in usage.references:
         behind.setdefault(reference.function, []).append(reference)
-    lowered = _lowered(behind)
+    order = _callers_first(behind)
+    lowered = _lowered(behind, order)
     return Reach(
         called=_called(behind, lowered),
         direct=frozenset(one.target for one in usage.references if one.edge is Edge.DIRECT),
         lowered=lowered,
-        runs=_runs(behind),
+        runs=_runs(behind, order),
         calls={
             name: tuple(one.target for one in references if one.edge in _CALLS)
             for name, references in behind.items()
@@ -111,24 +112,40 @@ def reach_of(usage: Usage) -> Reach:
     )
 
 
-def _lowered(behind: Mapping[str | None, list[Reference]]) -> Mapping[str, int]:
-    found: dict[str, int] = {}
-    pending = [
-        (reference.target, reference.reached)
-        for reference in behind.get(None, ())
-        if reference.edge is Edge.LOWERED
-    ]
+def _callers_first(behind: Mapping[str | None, list[Reference]]) -> list[str | None]:
+    """Return the graph, as None, and all that it leads to, callers before what they call but for cycles."""
+    done: list[str | None] = []
+    entered: set[str | None] = set()
+    pending: list[tuple[str | None, bool]] = [(None, False)]
     while pending:
-        name, bits = pending.pop()
-        if name in found and not bits & ~found[name]:
-            continue
-        found[name] = found.get(name, 0) | bits
-        pending += [
-            (reference.target, found[name])
-            for reference in behind.get(name, ())
-            if reference.edge is Edge.LOWERED
-        ]
-    return found
+        name, is_left = pending.pop()
+        if is_left:
+            done.append(name)
+        elif name not in entered:
+            entered.add(name)
+            pending.append((name, True))
+            pending += [(one.target, False) for one in behind.get(name, ())]
+    return done[::-1]
+
+
+def _lowered(
+    behind: Mapping[str | None, list[Reference]], order: Sequence[str | None]
+) -> Mapping[str, int]:
+    found: dict[str | None, int] = {None: 0}
+    changed = True
+    while changed:
+        # Once, and once more for functions that call each other.
+        changed = False
+        for name in order:
+            if name not in found:
+                continue
+            for one in behind.get(name, ()):
+                bits = one.reached if name is None else found[name]
+                before = found.get(one.target)
+                if one.edge is Edge.LOWERED and (before is None or bits & ~before):
+                    found[one.target] = (before or 0) | bits
+                    changed = True
+    return {name: bits for name, bits in found.items() if name is not None}
 
 
 def _called(
@@ -144,22 +161,32 @@ def _called(
     return frozenset(found)
 
 
-def _runs(behind: Mapping[str | None, list[Reference]]) -> Mapping[str, Runs]:
+def _runs(
+    behind: Mapping[str | None, list[Reference]], order: Sequence[str | None]
+) -> Mapping[str, Runs]:
     bits: dict[str, list[int]] = {}
-    pending = [
-        step for reference in behind.get(None, ()) for step in _onward(reference, reference.reached)
-    ]
-    while pending:
-        name, surety, new = pending.pop()
-        here = bits.setdefault(name, [0, 0, 0])
-        new &= ~here[surety]
-        if not new:
-            continue
-        here[surety] |= new
-        for reference in behind.get(name, ()):
-            for target, onward, passed in _onward(reference, new):
-                pending.append((target, max(surety, onward), passed))
+    changed = True
+    while changed:
+        changed = False
+        for name in order:
+            # What the graph runs is said of each of its nodes.
+            here = [-1, 0, 0] if name is None else bits.get(name, [0, 0, 0])
+            for one in behind.get(name, ()):
+                changed = _pass_on(one, here, bits) or changed
     return {name: Runs(certain=c, branch=b, maybe=m) for name, (c, b, m) in bits.items()}
+
+
+def _pass_on(one: Reference, here: Sequence[int], bits: dict[str, list[int]]) -> bool:
+    """Add to the bits of a body what runs a node that refers to it; tell whether there was anything new."""
+    changed = False
+    for surety, passing in enumerate(here):
+        for target, onward, new in _onward(one, one.reached if passing == -1 else passing):
+            there = bits.setdefault(target, [0, 0, 0])
+            at = max(surety, onward)
+            if new & ~there[at]:
+                there[at] |= new
+                changed = True
+    return changed
 
 
 def _onward(reference: Reference, bits: int) -> Iterator[tuple[str, int, int]]:

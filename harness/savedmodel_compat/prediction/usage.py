@@ -339,16 +339,48 @@ def _reached(graph: schema.GraphDef, roots: Iterable[_Root]) -> list[int]:
         for names, marks in ((root.fed, cut), (root.run, pending)):
             for at in _positions(names, position):
                 marks[at] = marks.get(at, 0) | root.bit
-    while pending:
-        at, new = pending.popitem()
-        new &= ~bits[at]
-        bits[at] |= new
-        onward = new & ~cut.get(at, 0)
-        if onward:
-            for behind in _positions(graph.node[at].input, position):
+    sources: dict[int, list[int]] = {}
+    order = _before_sources(graph, position, pending, sources)
+    rank = {at: index for index, at in enumerate(order)}
+    changed = True
+    while changed:
+        # Once, but for the loops of a v1 graph.
+        changed = False
+        for at in order:
+            bits[at] |= pending.get(at, 0)
+            onward = bits[at] & ~cut.get(at, 0)
+            for behind in sources[at] if onward else ():
                 if onward & ~bits[behind]:
-                    pending[behind] = pending.get(behind, 0) | onward
+                    bits[behind] |= onward
+                    changed = changed or rank[behind] < rank[at]
     return bits
+
+
+def _before_sources(
+    graph: schema.GraphDef,
+    position: Mapping[str, int],
+    roots: Iterable[int],
+    sources: dict[int, list[int]],
+) -> list[int]:
+    """Return what roots reach, each node before those that it takes inputs from, but for cycles.
+
+    Args:
+        graph: the graph.
+        position: of each node, by name.
+        roots: positions to begin at.
+        sources: is filled with the positions that each node takes inputs from.
+    """
+    done: list[int] = []
+    pending = [(root, False) for root in roots]
+    while pending:
+        at, is_left = pending.pop()
+        if is_left:
+            done.append(at)
+        elif at not in sources:
+            sources[at] = _positions(graph.node[at].input, position)
+            pending.append((at, True))
+            pending += [(behind, False) for behind in sources[at] if behind not in sources]
+    return done[::-1]
 
 
 def _positions(names: Iterable[str], position: Mapping[str, int]) -> list[int]:

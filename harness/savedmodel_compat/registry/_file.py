@@ -35,8 +35,11 @@ class File:
 
     def section(self, name: str) -> bytes:
         """Return a section."""
-        start, end = self.head["sections"][name]
-        return zlib.decompress(self._body[start:end])
+        try:
+            start, end = self.head["sections"][name]
+            return zlib.decompress(self._body[start:end])
+        except (KeyError, TypeError, ValueError, zlib.error) as error:
+            raise _damaged(self.path, f"its section {name} cannot be read ({error})") from error
 
 
 def compose(head: Mapping[str, object], sections: Mapping[str, bytes]) -> bytes:
@@ -80,7 +83,13 @@ def read(path: Path) -> File:
     if checksum != b"%08x" % zlib.crc32(rest):
         raise _damaged(path, f"its {len(content)} bytes are cut short, or changed")
     line, _, body = rest.partition(b"\n")
-    return File(path, number, json.loads(line), body)
+    try:
+        head = json.loads(line)
+    except ValueError as error:
+        raise _damaged(path, f"its head is no JSON ({error})") from error
+    if not isinstance(head, dict):
+        raise _damaged(path, "its head is no JSON object")
+    return File(path, number, head, body)
 
 
 def _damaged(path: Path, what: str) -> InfrastructureError:

@@ -18,6 +18,10 @@ ALL = "all"
 _OPERATORS = ("<", ">", "=", "!", "~")
 _MINOR = re.compile(r"\d+\.\d+")
 
+# No release has such a number, and Python refuses to make one of thousands of digits.
+_NO_NUMBER = re.compile(r"\d{10}")
+_SHOWN = 80
+
 
 def select(spec: str, table: PinTable, *, device: str = "cpu") -> tuple[Pin, ...]:
     """Return the pins that ``spec`` names, oldest to newest, each once.
@@ -76,12 +80,14 @@ def _parts(spec: str) -> Iterator[str]:
 
 def _range(clauses: str, table: PinTable, device: str) -> Iterator[Pin]:
     try:
-        specifier = SpecifierSet(clauses)
-    except InvalidSpecifier as error:
+        specifier = SpecifierSet("" if _NO_NUMBER.search(clauses) else clauses)
+    except InvalidSpecifier:
+        specifier = SpecifierSet()
+    if not specifier:
         raise UnknownReleaseError(
-            f"{clauses!r} is not a range of releases",
+            f"{clauses[:_SHOWN]!r} is not a range of releases",
             hint="write ranges as in --on '>=2.4,<2.16'",
-        ) from error
+        )
     # A pre-release is pinned only by somebody who wants it.
     return (pin for pin in table.on(device) if specifier.contains(pin.version, prereleases=True))
 
