@@ -172,6 +172,7 @@ FILE_CAUSES: tuple[Cause, ...] = (
                 r"HashTable has different value",
                 r"Table was already initialized with different data",
                 r"Table not initialized",
+                r"not supported by InitializableLookupTable",
                 r"iterator has not been initialized",
                 r"Invalid (?:number of columns|vocab_size) in ",
                 r"PruneForTargets: Some target nodes not found: (?P<node>\S+)",

@@ -130,7 +130,8 @@ GRAPH_CAUSES: tuple[Cause, ...] = (
             ),
             *signs(
                 r"The (?P<op>\w+) op currently only supports the NHWC",
-                r"\b[Oo]nly support(?:s|ed)\b[^\n]{0,40}\bNHWC\b",
+                r"\b[Oo]nly support(?:s|ed)\b[^\n]{0,40}\bND?HWC\b",
+                r"[Cc]urrently only supports dilated rates of 1",
                 r"Only NHWC data_format supported",
                 r"data_format == FORMAT_NHWC",
                 fix=_CHANNELS,

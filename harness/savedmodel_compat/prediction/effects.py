@@ -36,6 +36,8 @@ _LOOKED_UP = frozenset((Edge.CALL, Edge.LOWERED))
 _SIMPLIFIED = frozenset(
     ("Identity", "IdentityN", "NoOp", "PreventGradient", "Snapshot", "StopGradient")
 )
+# Of these with one input twice Grappler makes a product, which may have the kernel that they lack.
+_DOUBLING = frozenset(("Add", "AddN", "AddV2"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +145,7 @@ class CppLoader:
             sure = not inlined or fault.kind is Kind.OP
             yield from self._built(site.function, runs, lowered=lowered, sure=sure)
         elif fault.kind in _PLACED:
-            sure = not inlined and site.needed is not Need.PRUNED
+            sure = not inlined and site.needed is not Need.PRUNED and demand.op not in _DOUBLING
             yield from self._placed(fault, runs, lowered=lowered, sure=sure)
         elif site.needed is not Need.PRUNED:
             sure = not unsure and demand.op not in _SIMPLIFIED

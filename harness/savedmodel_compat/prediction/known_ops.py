@@ -34,6 +34,9 @@ _CHANNELS_LAST = frozenset(
 _DEPENDING = frozenset(
     ("DepthToSpace", "FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3", "SpaceToDepth")
 )
+# Up to 1.7 it took only tables that can be written to (core/kernels/lookup_table_op.h).
+_IMPORTS = frozenset(("LookupTableImport", "LookupTableImportV2"))
+_IMPORTS_ANYWHERE = Switch(last_without="1.7.1", first_with="1.12.3")
 _CHANNELS_FIRST = frozenset((b"NCHW", b"NCDHW", b"NCHW_VECT_C"))
 _FLOAT, _HALF, _BFLOAT16 = 1, 19, 14
 
@@ -50,6 +53,9 @@ def faults(demand: Demand, release: str) -> Iterator[Fault]:
         yield Fault(kind=Kind.FUNCTION, said=said)
     elif demand.op == "XlaCallModule":
         said = "holds a module that is compiled when it runs, of a version that this release may not read"
+        yield Fault(kind=Kind.KERNEL, said=said, at_run=True)
+    elif demand.op in _IMPORTS and not _IMPORTS_ANYWHERE.at(release):
+        said = "fills a table, which not all tables of this release let it do"
         yield Fault(kind=Kind.KERNEL, said=said, at_run=True)
     else:
         yield from _channels_first(demand, release)

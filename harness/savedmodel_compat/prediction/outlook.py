@@ -207,7 +207,8 @@ def _rewrites(predictor: Predictor, failing: Sequence[Prediction]) -> Iterator[A
     loader = failing[0].loader if failing else "c"
     strip = "strip it (savedmodel-compat strip MODEL DEST)"
     builder = (
-        "export with the v1 builder (tf.compat.v1.saved_model.Builder, strip_default_attrs=True), which"
+        "export from graph mode (tf.compat.v1, which Keras 3 has not) with the v1 builder"
+        " (tf.compat.v1.saved_model.Builder, strip_default_attrs=True): it"
         " writes no traced functions for saving, and none that no signature reaches"
     )
     ways = [(strip, True, 0)]
@@ -217,8 +218,9 @@ def _rewrites(predictor: Predictor, failing: Sequence[Prediction]) -> Iterator[A
         helped = [
             release
             for release in left
-            if predictor.predict(release, loader, stripped=stripped, without=without).loads
-            is Verdict.YES
+            if _helps(
+                predictor.predict(release, loader, stripped=stripped, without=without), without
+            )
         ]
         if helped:
             yield Advice(what=what, releases=tuple(helped))
@@ -230,15 +232,27 @@ def _rewrites(predictor: Predictor, failing: Sequence[Prediction]) -> Iterator[A
     helped = [one.release for one in at_best if _is_of_variables(one)]
     if helped:
         yield Advice(
-            what="export with reference variables (use_resource=False) through the v1 builder, with"
-            " strip_default_attrs=True: stripping alone leaves attrs of resource variables",
+            what="export from graph mode (tf.compat.v1, which Keras 3 has not) with reference variables"
+            " (use_resource=False) through the v1 builder, strip_default_attrs=True: stripping alone leaves"
+            " attrs of resource variables",
             releases=tuple(helped),
         )
 
 
+def _helps(prediction: Prediction, without: int) -> bool:
+    """Whether a way of writing the model again makes a release load it.
+
+    Args:
+        prediction: of the model as it would be.
+        without: what it would be without; then bodies of functions become part of the graph, and what
+            a release would come upon in a run it comes upon at load.
+    """
+    return prediction.loads is Verdict.YES and not (without and prediction.reasons)
+
+
 def _is_of_variables(prediction: Prediction) -> bool:
-    """Whether nothing but attrs of resource variables keeps a release from loading it."""
-    reasons = [reason for reason in prediction.reasons if reason.when is When.LOAD]
+    """Whether nothing but attrs of resource variables keeps a release from loading and running it."""
+    reasons = prediction.reasons
     return bool(reasons) and all(
         reason.cause == "attr-unknown" and reason.op in _VARIABLE_OPS for reason in reasons
     )
