@@ -30,6 +30,7 @@ from savedmodel_compat.model import tree
 from savedmodel_compat.model.locate import model_file
 from savedmodel_compat.model.reader import read
 from savedmodel_compat.prediction.files import refused
+from savedmodel_compat.prediction.values import Reason
 
 if TYPE_CHECKING:
     from savedmodel_compat.model.checkpoint import Checkpoint
@@ -250,9 +251,20 @@ def refusals_of(folder: Path) -> Refused:
         folder: the model's.
     """
     subject = look(folder, Options(tensor_data=False))
-    found = [finding for rule in CHECKS for finding in rule(subject)]
+    found: list[Finding] = []
+    faults: list[str] = []
+    for rule in CHECKS:
+        try:
+            found.extend(rule(subject))
+        except Exception as error:  # noqa: BLE001 - said with every prediction, and the cells run all the same
+            faults.append(f"a rule failed, which is a fault of savedmodel-compat: {error!r}")
     checkpoint, saved = subject.checkpoint, subject.saved
-    return lambda release: list(refused(found, checkpoint, release, saved=saved))
+
+    def reasons(release: str) -> list[Reason]:
+        ours = [Reason(cause="unclassified", certain=False, message=fault) for fault in faults]
+        return [*refused(found, checkpoint, release, saved=saved), *ours]
+
+    return reasons
 
 
 def look(folder: Path, options: Options) -> Subject:
