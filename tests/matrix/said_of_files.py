@@ -157,6 +157,12 @@ FILES = [
     said("init-failed", "Table was already initialized with different data."),
     said(
         "init-failed",
+        "UNIMPLEMENTED: ImportValues not supported by InitializableLookupTable implementations\n\t [[Node: import = LookupTableImportV2]]",
+        by="1.7.1 c",
+        node="import",
+    ),
+    said(
+        "init-failed",
         "FAILED_PRECONDITION: Table not initialized.\n\t [[{{node hash_table_Lookup_1}}]]",
         stage=RUN,
         node="hash_table_Lookup_1",

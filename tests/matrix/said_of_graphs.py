@@ -629,6 +629,13 @@ GRAPHS = [
         by="2.4.4 v1",
     ),
     said(
+        "kernel-missing",
+        "UNIMPLEMENTED: CPU implementation of Conv3D currently only supports dilated rates of 1.\n\t [[{{node conv}}]]",
+        by="2.8.4 c",
+        stage=RUN,
+        node="conv",
+    ),
+    said(
         "attr-value-not-allowed",
         "TypeError: Cannot convert value 99 to a TensorFlow DType.",
         by="2.21.0 v2",

@@ -229,3 +229,9 @@ def test_the_settings_of_pip_are_read(offline: Path, monkeypatch: pytest.MonkeyP
     assert found["find-links"] == str(offline)
     assert found["no-index"] == "1"
     assert found["extra-index-url"].split()[-1] == "https://two.example/s'x"
+
+
+def test_the_environment_is_above_every_file() -> None:
+    """Whatever the order in which pip lists them."""
+    listing = ":env:.find-links='/a'\nglobal.find-links='/b'\nsite.timeout='3'\nuser.timeout='2'\n"
+    assert dict(_pip._parsed(listing)) == {"find-links": "/a", "timeout": "3"}

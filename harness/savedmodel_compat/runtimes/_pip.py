@@ -15,6 +15,9 @@ from savedmodel_compat.runtimes import processes
 _PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input")
 _FIRST_WITHOUT_M = (3, 8)
 
+# From the lowest to the highest (pip's documentation, "Precedence / Override order").
+_SOURCES = ("global", "user", "site", ":env:")
+
 
 def download(
     requirement: str,
@@ -107,8 +110,14 @@ def abi(python: str) -> str:
 
 
 def _parsed(listing: str) -> Iterator[tuple[str, str]]:
-    """Yield the names and values; pip lists the environment's last, so that it wins."""
-    for line in listing.splitlines():
+    """Yield the names and values, whoever is above the others last, so that it wins."""
+    for line in sorted(listing.splitlines(), key=_rank):
         key, separator, value = line.partition("=")
         if separator:
             yield key.rpartition(".")[2], str(ast.literal_eval(value))
+
+
+def _rank(line: str) -> int:
+    """Return how far above others the source of a setting stands (pip lists them by name)."""
+    source = line.partition(".")[0]
+    return _SOURCES.index(source) if source in _SOURCES else 0
