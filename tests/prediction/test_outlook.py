@@ -219,3 +219,26 @@ def test_versions_gate(folder: Path) -> None:
         (),
     ]
     assert "561" in found.predictions[0].reasons[0].message
+
+
+@module
+def test_what_xla_compiles_may_run(folder: Path) -> None:
+    """A kernel that is missing in a body is certain to be missed, unless XLA may compile the body."""
+
+    def halve(proto: schema.SavedModel) -> None:
+        library = proto.meta_graphs[0].graph_def.library.function
+        body = next(f for f in library if any(n.op == "Mean" for n in f.node_def))
+        body.node_def.add(name="r", op="Round", input=["x"]).attr["T"].type = 8
+        body.control_ret["r"] = "r"
+
+    def compile_it(proto: schema.SavedModel) -> None:
+        for node in proto.meta_graphs[0].graph_def.node:
+            if node.op == "StatefulPartitionedCall":
+                node.attr["_XlaMustCompile"].b = True
+
+    edit(folder, halve)
+    assert Verdict.NO in _prediction(folder, "2.21.0").runs.values()
+    edit(folder, compile_it)
+    runs = _prediction(folder, "2.21.0").runs.values()
+    assert Verdict.NO not in runs
+    assert Verdict.UNKNOWN in runs

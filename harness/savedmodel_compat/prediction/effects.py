@@ -106,6 +106,7 @@ class CppLoader:
         release = snapshot.release
         self._reach = reach
         self._rewriting = Rewriting(usage, release)
+        self._compiles = usage.compiles
         self.producer = usage.producer
         self.ignores = loaders.IGNORES_UNKNOWN_ATTRS.at(release)
         self._builds = loaders.BUILDS_CALLED_FUNCTIONS.at(release)
@@ -146,6 +147,8 @@ class CppLoader:
             yield from self._built(site.function, runs, lowered=lowered, sure=sure)
         elif fault.kind in _PLACED:
             sure = not inlined and site.needed is not Need.PRUNED and demand.op not in _DOUBLING
+            # XLA compiles whole bodies, and has kernels of its own.
+            sure = sure and not (self._compiles and fault.kind is Kind.KERNEL)
             yield from self._placed(fault, runs, lowered=lowered, sure=sure)
         elif site.needed is not Need.PRUNED:
             sure = not unsure and demand.op not in _SIMPLIFIED

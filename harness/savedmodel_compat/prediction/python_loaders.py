@@ -146,6 +146,8 @@ class V1Loader:
                 certain = certain if sure else 0
             if site.needed is not Need.EFFECT and fault.kind is not Kind.KERNEL:
                 certain &= ~AT_LOAD
+            if fault.kind is Kind.KERNEL and self._usage.compiles:
+                certain = 0
             yield from of_runs(certain, runs.any)
 
     def of_absent(self, reference: Reference) -> Iterator[Effect]:
@@ -228,7 +230,7 @@ class V2Loader:
         else:
             runs = self._reach.runs.get(site.function, NEVER)
             certain, perhaps = runs.certain, runs.any
-            if site.needed is Need.PRUNED:
+            if site.needed is Need.PRUNED or self._usage.compiles:
                 certain = 0
             if site.function in self._created:
                 certain, perhaps = certain | INIT, perhaps | INIT
