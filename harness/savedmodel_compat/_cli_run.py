@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _INCOMPATIBLE = 1
 _INTERRUPTED = 2
 _BEFORE_FAILURES = frozenset((_INTERRUPTED, InfrastructureError.exit_code))
-_PROVIDERS = ("wheel", "venv", "current")
+_PROVIDERS = ("wheel", "venv", "docker", "current")
 _LOADERS = ("c", "v1", "v2")
 
 

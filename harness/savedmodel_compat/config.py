@@ -15,12 +15,17 @@ else:
     import tomli as tomllib
 
 _TABLE = "tool.savedmodel-compat"
-_KEYS = ("check", "exporters", "pins", "sets")
+_KEYS = ("check", "docker", "exporters", "pins", "sets")
 _CHECK_KEYS = ("disable", "error", "fail-on")
 _FAIL_ON = ("error", "warning")
-_ROW_TEXTS = ("release", "python", "package", "lock", "device", "sha256")
+_ROW_TEXTS = ("release", "python", "package", "lock", "device", "sha256", "image")
 _ROW_KEYS = (*_ROW_TEXTS, "bytes")
 _DEVICES = ("cpu", "gpu")
+_DOCKER_NUMBERS = ("memory", "processors", "processes", "scratch")
+
+DOCKER_IMAGES = ("native-base", "python-base", "image", "gpu-image")
+"""The keys of ``docker`` that are names of images."""
+
 _SHA256_DIGITS = 64
 
 
@@ -36,6 +41,7 @@ class PinRow:
         device: ``cpu`` or ``gpu``.
         sha256: the wheel's digest, in hexadecimal.
         bytes: the wheel's size.
+        image: the container image that provider ``docker`` takes for it.
     """
 
     release: str
@@ -45,6 +51,34 @@ class PinRow:
     device: str = "cpu"
     sha256: str | None = None
     bytes: int | None = None
+    image: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Docker:
+    """What provider ``docker`` makes its containers of, and what those may use.
+
+    In names of images ``{release}`` stands for the TensorFlow release and ``{python}`` for the CPython of its pin.
+
+    Args:
+        native_base: the image that the C++ loader's images are built upon: any small Linux with python3.
+        python_base: the image that the Python loaders' images are built upon: a CPython of the pin's version.
+        image: the image to take rather than to build one; None builds.
+        gpu_image: the image of a release on a GPU.
+        memory: megabytes of a container, its runtime included; None is what a cell may use, and 1024.
+        processors: how many a container may keep busy; None is half of the engine's.
+        processes: how many processes and threads it may have; None is 512, and 16 for each of the engine's processors.
+        scratch: megabytes of its writable folder in memory.
+    """
+
+    native_base: str = "python:3.11-slim-bookworm"
+    python_base: str = "python:{python}-slim-bookworm"
+    image: str | None = None
+    gpu_image: str | None = "tensorflow/tensorflow:{release}-gpu"
+    memory: int | None = None
+    processors: float | None = None
+    processes: int | None = None
+    scratch: int = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +93,7 @@ class Configuration:
         disable: ids of static rules that are turned off.
         error: ids of static rules that are errors here.
         fail_on: the least severity of a finding that fails a check, ``error`` or ``warning``.
+        docker: of provider ``docker``.
     """
 
     path: Path | None = None
@@ -68,6 +103,7 @@ class Configuration:
     disable: tuple[str, ...] = ()
     error: tuple[str, ...] = ()
     fail_on: str = "error"
+    docker: Docker = field(default_factory=Docker)
 
 
 def find(start: Path | None = None) -> Path | None:
@@ -111,6 +147,7 @@ def read(path: Path) -> Configuration:
         disable=_texts(check.get("disable", []), path, f"{_TABLE}.check.disable"),
         error=_texts(check.get("error", []), path, f"{_TABLE}.check.error"),
         fail_on=_fail_on(check.get("fail-on", "error"), path),
+        docker=_docker(_mapping(table.get("docker", {}), path, f"{_TABLE}.docker"), path),
     )
 
 
@@ -170,7 +207,48 @@ def _row(row: Mapping[str, object], path: Path, key: str) -> PinRow:
         device=device,
         sha256=None if sha256 is None else sha256.lower(),
         bytes=size,
+        image=None if "image" not in texts else template(texts["image"], path, f"{key}.image"),
     )
+
+
+def _docker(table: Mapping[str, object], path: Path) -> Docker:
+    key = f"{_TABLE}.docker"
+    _refuse_others(table, (*DOCKER_IMAGES, *_DOCKER_NUMBERS), path, key)
+    found: dict[str, object] = {}
+    for name in DOCKER_IMAGES:
+        if name in table:
+            text = _text(table[name], path, f"{key}.{name}")
+            found[name.replace("-", "_")] = template(text, path, f"{key}.{name}")
+    for name in _DOCKER_NUMBERS:
+        if name in table:
+            value = table[name]
+            whole = name != "processors"
+            right = isinstance(value, int if whole else (int, float))
+            if not right or isinstance(value, bool) or float(str(value)) <= 0:
+                raise _wrong(path, f"{key}.{name}", value, "a positive number")
+            found[name] = value
+    return Docker(**found)  # type: ignore[arg-type] # checked above, by name
+
+
+def template(text: str, path: Path | str, key: str) -> str:
+    """Return the name of an image in which a release and a CPython can be filled in.
+
+    Args:
+        text: the name.
+        path: where it stands, for the error's text.
+        key: as what it stands there.
+
+    Raises:
+        ConfigurationError: it cannot be filled in.
+    """
+    try:
+        text.format(release="2.11.1", python="3.10")
+    except (LookupError, ValueError) as error:
+        raise ConfigurationError(
+            f"{path}: {key} is {text!r}, which cannot be filled in: {error}",
+            hint="only {release} and {python} are replaced in the name of an image",
+        ) from error
+    return text
 
 
 def _is_sha256(text: str) -> bool:

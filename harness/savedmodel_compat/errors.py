@@ -13,6 +13,7 @@
     ├── ExportError                     1, an exporter failed inside its producer
     └── InfrastructureError             7, a runtime could not be made ready: network, disk, engine, interpreter
         ├── DownloadError               7
+        ├── EngineError                 7, the Docker engine is not there, went away, or refuses
         ├── InterpreterNotFoundError    7, no CPython of the version that a pin needs
         └── WorkerError                 7, a worker did not start, or broke the protocol
 """
@@ -96,6 +97,10 @@ class InfrastructureError(SavedModelCompatError):
 
 class DownloadError(InfrastructureError):
     """A wheel could not be fetched whole."""
+
+
+class EngineError(InfrastructureError):
+    """The Docker engine is not there, went away, or refuses what it was told."""
 
 
 class InterpreterNotFoundError(InfrastructureError):

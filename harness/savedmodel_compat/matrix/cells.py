@@ -110,6 +110,31 @@ class Predicted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RanIn:
+    """The container image that a cell ran in.
+
+    Args:
+        name: what it was asked for by.
+        id: the digest of its configuration, its identity on every engine.
+        digest: under which a registry has it; None for an image that was built.
+        base: what an image that was built is built upon; None for others.
+    """
+
+    name: str
+    id: str
+    digest: str | None = None
+    base: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RanOn:
+    """The GPU that a cell ran on: its maker's name of it, and the version of its driver."""
+
+    model: str
+    driver: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """What a cell gave.
 
@@ -129,6 +154,8 @@ class Result:
         tensorflow_version: what the consumer says of itself.
         log: the end of what the cell's process printed, when it failed.
         predicted: what was predicted of it; None where nobody predicts.
+        image: the container image that it ran in; None outside of containers.
+        gpu: the GPU that it ran on; None on a CPU.
     """
 
     cell: Cell
@@ -146,6 +173,8 @@ class Result:
     tensorflow_version: str | None = None
     log: str = ""
     predicted: Predicted | None = None
+    image: RanIn | None = None
+    gpu: RanOn | None = None
 
     @property
     def cause(self) -> str | None:

@@ -177,6 +177,8 @@ def _broke_off(cell: Cell, verdict: Verdict, version: str) -> Result:
 
 
 def _is_memory(verdict: Verdict) -> bool:
+    if verdict.out_of_memory:
+        return True
     return verdict.signal != signal.SIGKILL and any(sign in verdict.log for sign in _MEMORY_SIGNS)
 
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 
 from packaging.version import Version
 
-from savedmodel_compat.matrix.cells import Outcome
+from savedmodel_compat.matrix.cells import Outcome, RanIn, RanOn
 from savedmodel_compat.matrix.references import Policy
 from savedmodel_compat.runtimes.base import Runtime
+from savedmodel_compat.runtimes.labels import BASE
 from savedmodel_compat.runtimes.requests import Limits
 
 
@@ -38,6 +39,18 @@ class Consumer:
     def age(self) -> tuple[bool, Version]:
         """A key that sorts consumers from the oldest to the newest; an unready one is never a reference."""
         return self.runtime is not None, Version(self.release)
+
+
+def ran_in(consumer: Consumer) -> tuple[RanIn | None, RanOn | None]:
+    """Return the image and the GPU that the cells of a consumer run in and on, as far as there are any."""
+    runtime = consumer.runtime
+    if runtime is None or runtime.container is None:
+        return None, None
+    image = runtime.container.inside(native=consumer.loader == "c").image
+    base = image.labels.get(BASE)
+    said = RanIn(name=image.name, id=image.id, digest=image.digest, base=base)
+    gpu = runtime.gpu
+    return said, None if gpu is None else RanOn(model=gpu.model, driver=gpu.driver)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

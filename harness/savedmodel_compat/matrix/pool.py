@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from savedmodel_compat.runtimes.client import Worker
@@ -26,11 +27,19 @@ _BETWEEN_KILLS = 0.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk(Generic[U]):
-    """Units of one runtime and kind of worker."""
+    """Units of one runtime and kind of worker.
+
+    Args:
+        runtime: that all of them run in.
+        native: which kind of worker.
+        units: the work.
+        models: the models that it is about, which a container has mounted.
+    """
 
     runtime: Runtime
     native: bool
     units: Sequence[U]
+    models: tuple[Path, ...] = ()
 
 
 class _Left(Generic[U]):
@@ -130,7 +139,8 @@ def execute(
     def serve() -> None:
         try:
             while not live.stopped and (left := plan.join()) is not None:
-                with Worker(left.chunk.runtime, native=left.chunk.native) as worker:
+                chunk = left.chunk
+                with Worker(chunk.runtime, native=chunk.native, models=chunk.models) as worker:
                     live.add(worker)
                     while not live.stopped and (unit := plan.take(left)) is not None:
                         done.put(do(worker, unit))

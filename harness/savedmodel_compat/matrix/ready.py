@@ -18,6 +18,7 @@ from savedmodel_compat.runtimes import current, processes, venv, wheel
 from savedmodel_compat.runtimes.base import Loader, Provider
 
 if TYPE_CHECKING:
+    from savedmodel_compat.config import Docker
     from savedmodel_compat.runtimes.base import Progress, Runtime
     from savedmodel_compat.runtimes.pins import Pin
 
@@ -36,6 +37,8 @@ def make_ready(
     *,
     jobs: int,
     progress: ProgressOf | None = None,
+    loaders: Sequence[Loader] = (Loader.C,),
+    docker: Docker | None = None,
 ) -> list[Readied]:
     """Make every pin ready, or find out why it cannot be.
 
@@ -44,11 +47,18 @@ def make_ready(
         provider: what makes them ready.
         jobs: how many at a time, at most.
         progress: told how far each is.
+        loaders: those that will be asked for; provider ``docker`` has an image for each kind.
+        docker: what the configuration says of provider ``docker``.
     """
 
     def one(pin: Pin) -> Readied:
         watch = progress(f"{pin.release} {provider}") if progress else None
         try:
+            if provider is Provider.DOCKER:
+                from savedmodel_compat.runtimes import docker as containers
+
+                made = containers.make_ready(pin, loaders=loaders, settings=docker, progress=watch)
+                return pin, made
             return pin, _provide(pin, provider, watch)
         except (UnsupportedError, InfrastructureError) as error:
             return pin, error

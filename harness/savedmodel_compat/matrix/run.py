@@ -15,7 +15,7 @@ from savedmodel_compat.matrix.attrs import IGNORED_SINCE, attrs_used, ignored_at
 from savedmodel_compat.matrix.cells import Cell, Outcome, Result, Stage
 from savedmodel_compat.matrix.judge import judge, one_line
 from savedmodel_compat.matrix.observe import Seen, Unit, any_refused, observe
-from savedmodel_compat.matrix.plan import Consumer, Options
+from savedmodel_compat.matrix.plan import Consumer, Options, ran_in
 from savedmodel_compat.matrix.pool import Chunk, execute
 from savedmodel_compat.matrix.predicted import Predictions
 from savedmodel_compat.matrix.references import Reference, reference_of
@@ -248,7 +248,12 @@ class _Run:
             runtimes[id(runtime)] = runtime
             groups.setdefault((id(runtime), unit.consumer.loader == "c"), []).append(unit)
         chunks = [
-            Chunk(runtime=runtimes[key], native=native, units=members)
+            Chunk(
+                runtime=runtimes[key],
+                native=native,
+                units=members,
+                models=tuple(dict.fromkeys(unit.model.path for unit in members)),
+            )
             for (key, native), members in groups.items()
         ]
         limits = self._options.limits
@@ -330,7 +335,8 @@ class _Run:
     def _report(self, unit: Unit, result: Result) -> None:
         if unit.consumer.runtime is not None:
             said = self._predictions.of(unit.model.meta_graph, result.cell)
-            result = replace(result, predicted=said)
+            image, gpu = ran_in(unit.consumer)
+            result = replace(result, predicted=said, image=image, gpu=gpu)
         self._found.setdefault((id(unit.model), id(unit.consumer)), []).append(result)
         self._on_result(result)
 
@@ -377,4 +383,6 @@ def _with_notes(result: Result, model: Model, seen: Seen) -> Result:
     version = seen.version
     if version and version != result.cell.consumer:
         notes += (f"the consumer says that it is TensorFlow {version}",)
+    if seen.verdict.asked_again is not None:
+        notes += (f"asked a second time, since the first was lost: {seen.verdict.asked_again}",)
     return replace(result, notes=result.notes + notes)

@@ -131,13 +131,20 @@ class Session:
                     hint="the Python loaders need a TensorFlow that is installed: --provider venv",
                 )
         chosen = specs.select(where.on, self.table, device=where.device)
-        readied = self.make_ready(chosen, where.provider)
+        readied = self.make_ready(chosen, where.provider, where.chosen_loaders)
         return ready.consumers(readied, where.provider, where.chosen_loaders, where.device)
 
-    def make_ready(self, chosen: Sequence[Pin], provider: Provider) -> list[ready.Readied]:
-        """Make pins ready, telling the watcher."""
+    def make_ready(
+        self, chosen: Sequence[Pin], provider: Provider, loaders: Sequence[Loader] = (Loader.C,)
+    ) -> list[ready.Readied]:
+        """Make pins ready for some loaders, telling the watcher."""
         return ready.make_ready(
-            chosen, provider, jobs=self.options.jobs, progress=self.watcher.progress
+            chosen,
+            provider,
+            jobs=self.options.jobs,
+            progress=self.watcher.progress,
+            loaders=loaders,
+            docker=self.configuration.docker,
         )
 
     def run(self, models: Sequence[Model], consumers: Sequence[Consumer]) -> list[Result]:

@@ -86,6 +86,8 @@ def as_cell(result: Result) -> dict[str, Any]:
         "notes": list(result.notes),
         "log": result.log,
         "prediction": prediction_of(result),
+        "image": None if result.image is None else asdict(result.image),
+        "gpu": None if result.gpu is None else asdict(result.gpu),
     }
 
 

@@ -39,9 +39,11 @@ def make_ready(pin: Pin, provider: Provider, *, progress: Progress | None = None
         return wheel.make_ready(pin, progress=progress)
     if provider is Provider.VENV:
         return venv.make_ready(pin, progress=progress)
-    if provider is Provider.CURRENT:
-        return _current(pin)
-    raise UnsupportedError(f"provider {provider} is not available in this version")
+    if provider is Provider.DOCKER:
+        from savedmodel_compat.runtimes import docker
+
+        return docker.make_ready(pin, progress=progress)
+    return _current(pin)
 
 
 def _current(pin: Pin) -> Runtime:

@@ -1,10 +1,11 @@
-"""The seam to pip: fetching one wheel, and what pip has been configured with."""
+"""The seam to pip: fetching packages for any CPython, and what pip has been configured with."""
 
 from __future__ import annotations
 
 import ast
 import errno
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,9 +15,15 @@ from savedmodel_compat.runtimes import processes
 
 _PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input")
 _FIRST_WITHOUT_M = (3, 8)
+_MISSING = re.compile(r"No matching distribution found for (.+)")
 
 # From the lowest to the highest (pip's documentation, "Precedence / Override order").
 _SOURCES = ("global", "user", "site", ":env:")
+
+_WHERE = (
+    "see `pip config list` for where pip looks; a folder of wheels will do as well: "
+    "set PIP_FIND_LINKS to it"
+)
 
 
 def download(
@@ -43,22 +50,46 @@ def download(
         OSError: the disk is full.
     """
     # pip's own cache would keep a second copy of some hundred megabytes.
-    command: list[str | Path] = [*_PIP, "download", "--no-deps", "--only-binary=:all:"]
-    command += ["--no-cache-dir", "--progress-bar=off", "--dest", destination]
-    command += ["--implementation=cp", f"--python-version={python}", f"--abi={abi(python)}"]
-    command += [f"--platform={tag}" for tag in platforms]
-    done = processes.run(
-        [*command, requirement],
-        environment={**os.environ, "TMPDIR": str(temporary)},
-        tick=tick,
-    )
-    if done.disk_is_full:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(destination))
+    options = ("--only-binary=:all:", "--no-cache-dir", *_target(python, platforms))
+    done = _download((*options, requirement), destination, temporary, tick)
     if done.returncode != 0:
         raise DownloadError(
             f"{requirement} for CPython {python} could not be fetched: {done.describe()}",
-            hint="see `pip config list` for where pip looks; a folder of wheels will do as well: "
-            "set PIP_FIND_LINKS to it",
+            hint=_WHERE,
+        )
+
+
+def download_all(
+    requirements: Sequence[str],
+    *,
+    python: str,
+    platforms: Sequence[str],
+    destination: Path,
+    temporary: Path,
+    tick: Callable[[], None] | None = None,
+) -> None:
+    """Fetch ``requirements``, and nothing that they depend on, into ``destination``.
+
+    What has no wheel that will do arrives as its source archive; pip runs its build script to learn
+    the package's name. pip's own cache is used, so that what releases share comes once.
+
+    Args:
+        requirements: exact versions, such as ``six==1.17.0``.
+        python: as for `download`.
+        platforms: as for `download`.
+        destination: as for `download`.
+        temporary: as for `download`.
+        tick: as for `download`.
+
+    Raises:
+        DownloadError: pip did not get one of them; the text names it if pip did.
+        OSError: the disk is full.
+    """
+    done = _download((*_target(python, platforms), *requirements), destination, temporary, tick)
+    if done.returncode != 0:
+        raise DownloadError(
+            f"{_named_in(done)} for CPython {python} could not be fetched: {done.describe()}",
+            hint=_WHERE,
         )
 
 
@@ -107,6 +138,37 @@ def abi(python: str) -> str:
     """Return the ABI tag of a CPython: ``cp37m`` for ``3.7``, ``cp38`` for ``3.8``."""
     major, minor = map(int, python.split("."))
     return f"cp{major}{minor}" + ("m" if (major, minor) < _FIRST_WITHOUT_M else "")
+
+
+def _download(
+    arguments: Sequence[str],
+    destination: Path,
+    temporary: Path,
+    tick: Callable[[], None] | None,
+) -> processes.Completed:
+    command: list[str | Path] = [*_PIP, "download", "--no-deps", "--progress-bar=off"]
+    done = processes.run(
+        [*command, "--dest", destination, *arguments],
+        environment={**os.environ, "TMPDIR": str(temporary)},
+        tick=tick,
+    )
+    if done.disk_is_full:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(destination))
+    return done
+
+
+def _target(python: str, platforms: Sequence[str]) -> tuple[str, ...]:
+    """Return the options for a CPython and a platform that need not be these ones."""
+    # pip would take 3.9 for 3.9.0, whose faults some packages refuse; a later patch is meant.
+    version = f"--python-version={python}.99"
+    tags = (f"--platform={tag}" for tag in platforms)
+    return ("--implementation=cp", version, f"--abi={abi(python)}", *tags)
+
+
+def _named_in(done: processes.Completed) -> str:
+    """Return the package that pip failed at, as far as pip says."""
+    found = _MISSING.search(done.stderr)
+    return found.group(1).strip() if found else "a package"
 
 
 def _parsed(listing: str) -> Iterator[tuple[str, str]]:

@@ -7,11 +7,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
 from savedmodel_compat.errors import UnsupportedError
 from savedmodel_compat.runtimes.pins import Pin
+
+if TYPE_CHECKING:
+    from savedmodel_compat.runtimes.containers.contained import Contained
 
 Progress = Callable[[int, "int | None", str], None]
 """Told the bytes done, the bytes in all where they are known, and what they are of."""
@@ -51,6 +55,19 @@ class Loader(str, Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Gpu:
+    """A GPU that TensorFlow sees.
+
+    Args:
+        model: its maker's name of it.
+        driver: the version of the driver.
+    """
+
+    model: str
+    driver: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
     """One TensorFlow release, made ready by a provider.
 
@@ -64,6 +81,8 @@ class Runtime:
         libraries: the shared libraries of the C loader, to be loaded in this order with
             ``RTLD_GLOBAL``; the last exports the C API. Empty if there are none.
         loaders: the loaders that work there.
+        container: where it is in an engine; None if it is on this machine, where ``python`` and ``libraries`` mean files.
+        gpu: the GPU that its cells run on; None on a CPU.
         environment: variables to add to the worker's environment.
     """
 
@@ -75,6 +94,8 @@ class Runtime:
     python: Path
     libraries: tuple[Path, ...]
     loaders: frozenset[Loader]
+    container: Contained | None = None
+    gpu: Gpu | None = None
     environment: Mapping[str, str] = field(
         default_factory=lambda: dict(WORKER_ENVIRONMENT),
         hash=False,

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import selectors
+import logging
 import signal
-import subprocess
-import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
-from savedmodel_compat.errors import WorkerError
+from packaging.version import Version
+
+from savedmodel_compat.errors import InfrastructureError, WorkerError
+from savedmodel_compat.runtimes.channel import Channel, LostError
+from savedmodel_compat.runtimes.child import ChildChannel
 from savedmodel_compat.runtimes.requests import Export, Limits, LoadAndRun
 from savedmodel_compat.runtimes.verdicts import Verdict, verdict_of
 from savedmodel_compat.runtimes.wire import to_wire
@@ -25,11 +26,12 @@ if TYPE_CHECKING:
 
     from savedmodel_compat.runtimes.base import Runtime
 
-_WORKER = Path(__file__).parent / "worker"
-_CHUNK = 1 << 20
+_LOGGER = logging.getLogger("savedmodel_compat")
+WORKER = Path(__file__).parent / "worker"
+"""The folder that is started inside a runtime."""
+
 _START_TIMEOUT = 180.0
 _MARGIN = 15.0
-_KEPT = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "TMPDIR", "TZ", "USER")
 _QUIET = {
     "PYTHONDONTWRITEBYTECODE": "1",
     "PYTHONHASHSEED": "0",
@@ -45,15 +47,18 @@ class Worker:
     Args:
         runtime: a runtime that is ready.
         native: whether it is the native worker, for loader ``c``; else the Python one, for ``v1``, ``v2`` and exports.
+        models: the models that it will be asked for, as far as they are known; a container has them mounted.
     """
 
-    def __init__(self, runtime: Runtime, *, native: bool) -> None:
+    def __init__(self, runtime: Runtime, *, native: bool, models: Sequence[Path] = ()) -> None:
         self._runtime = runtime
         self._native = native
-        self._process: subprocess.Popen[bytes] | None = None
+        self._models = tuple(models)
+        self._channel: Channel | None = None
         self._decoder = _frames.Decoder()
-        self._log: IO[bytes] | None = None
         self._broken: WorkerError | None = None
+        self._megabytes = 0
+        self._killed = False
         self.tensorflow = ""
         self.ready_seconds = 0.0
 
@@ -70,50 +75,82 @@ class Worker:
         """End the worker and whatever it runs."""
         self.close()
 
-    def start(self) -> None:
+    def start(self, limits: Limits | None = None) -> None:
         """Start the worker and wait until its runtime is loaded.
+
+        Args:
+            limits: of the cells to come; a container is made for them.
 
         Raises:
             WorkerError: it did not start; with what it printed.
         """
-        if self._process is not None:
-            return
         if self._broken is not None:
             raise self._broken
+        megabytes = (limits or Limits()).megabytes
+        if self._channel is not None:
+            if self._runtime.container is None or self._megabytes == megabytes:
+                return
+            self.close()
+        self._megabytes = megabytes
         try:
             self._start()
-        except WorkerError as error:
-            self._broken = error
-            raise
+        except InfrastructureError as error:
+            self.close()
+            self._broken = _as_worker_error(error)
+            raise self._broken from error
 
     def _start(self) -> None:
         began = time.monotonic()
         self._decoder = _frames.Decoder()
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
-        self._process = subprocess.Popen(
-            self._command(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            env=self._environment(),
-            start_new_session=True,
-        )
+        self._channel = self._open()
         try:
             self._send(self._configuration())
             ready, _ = self._receive(time.monotonic() + _START_TIMEOUT)
-        except _LostError as lost:
+        except LostError as lost:
             raise WorkerError(
-                f"the worker of {self._runtime.label} did not start: {lost}{self._end()}",
+                f"the worker of {self._runtime.label} did not start: {lost}{self._end(lost=True)}",
                 hint="run `savedmodel-compat doctor`, then rebuild this runtime",
             ) from None
         if "error" in ready:
-            self.close()
             raise WorkerError(
                 f"{self._runtime.label} cannot be loaded: {ready['error']}\n{ready['trace']}",
-                hint=f"savedmodel-compat runtime build {self._runtime.release} --force",
+                hint=f"savedmodel-compat runtime build {self._runtime.release} "
+                f"--provider {self._runtime.provider} --force",
             )
+        if self._runtime.container is not None:
+            from savedmodel_compat.runtimes.containers import seal
+
+            seal.demand(ready["seal"], self._runtime.label)
         self.tensorflow = ready["tensorflow"]
+        self._demand_release()
         self.ready_seconds = time.monotonic() - began
+
+    def _open(self) -> Channel:
+        if self._runtime.container is None:
+            return ChildChannel(self._command(), {**_QUIET, **self._runtime.environment})
+        from savedmodel_compat.runtimes.containers.contained import ContainerChannel
+
+        return ContainerChannel(
+            self._runtime.container,
+            self._runtime.container.inside(native=self._native),
+            kind="native" if self._native else "python",
+            environment={**_QUIET, **self._runtime.environment},
+            models=self._models,
+            megabytes=self._megabytes,
+        )
+
+    def _demand_release(self) -> None:
+        """Refuse an image that holds another TensorFlow than it was taken for; the other providers have looked before."""
+        if self._runtime.container is None:
+            return
+        image = self._runtime.container.inside(native=self._native).image
+        if Version(self.tensorflow) != self._runtime.pin.version:
+            raise WorkerError(
+                f"{image.label} holds TensorFlow {self.tensorflow}, and "
+                f"{self._runtime.pin.release} was asked for",
+                hint="name the right image for that release in the configuration "
+                "([tool.savedmodel-compat.docker]), or leave it out to have one built",
+            )
 
     def run(self, work: LoadAndRun, limits: Limits) -> Verdict:
         """Load, and run if there are feeds, in a forked child."""
@@ -124,7 +161,6 @@ class Worker:
         ]
         header = {
             "op": "run",
-            "model": str(work.model),
             "tags": list(work.tags),
             "loader": work.loader,
             "signature": work.signature,
@@ -132,7 +168,7 @@ class Worker:
             "outputs": [[port.alias, port.tensor] for port in work.outputs],
             "feeds": len(work.feeds),
         }
-        return self._ask(header, tensors, limits)
+        return self._ask(header, tensors, limits, model=work.model)
 
     def export(self, work: Export, limits: Limits) -> Verdict:
         """Run an exporter in a forked child."""
@@ -148,118 +184,113 @@ class Worker:
 
     def kill(self) -> None:
         """End the worker from another thread; the request that it is at work on comes back as lost."""
-        process = self._process
-        if process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
+        self._killed = True
+        channel = self._channel
+        if channel is not None:
+            channel.kill()
 
     def close(self) -> None:
         """End the worker; a child that it runs dies with it."""
-        process, self._process = self._process, None
-        if process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            process.wait()
-            for stream in (process.stdin, process.stdout):
-                if stream is not None:
-                    with contextlib.suppress(BrokenPipeError):
-                        stream.close()
-        if self._log is not None:
-            self._log.close()
-            self._log = None
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            channel.close()
 
     def _command(self) -> list[str]:
         kind = "native" if self._native else "python"
         flags = ["-I", "-S"] if self._native else ["-I"]
-        return [str(self._runtime.python), *flags, str(_WORKER), kind]
-
-    def _environment(self) -> dict[str, str]:
-        kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-        return {**kept, **_QUIET, **self._runtime.environment}
+        return [str(self._runtime.python), *flags, str(WORKER), kind]
 
     def _configuration(self) -> dict[str, Any]:
         if not self._native:
             return {}
+        container = self._runtime.container
+        inside = None if container is None else container.inside(native=True)
         return {
-            "libraries": [str(path) for path in self._runtime.libraries],
+            "libraries": [str(p) for p in (inside or self._runtime).libraries],
             "dtypes": {dtype.name: dtype.number for dtype in DTYPES},
         }
 
     def _ask(
-        self, header: dict[str, Any], tensors: list[_frames.Tensor], limits: Limits
+        self,
+        header: dict[str, Any],
+        tensors: list[_frames.Tensor],
+        limits: Limits,
+        model: Path | None = None,
     ) -> Verdict:
-        self.start()
-        header |= {"timeout": limits.seconds, "memory_mb": limits.megabytes}
+        """Ask once; once more if the container was lost and nothing says that the cell was to blame."""
+        self._killed = False
+        try:
+            return self._ask_once(header, tensors, limits, model)
+        except _LostFromOutsideError as lost:
+            if self._killed:
+                return lost.verdict
+            why = str(lost)
+        _LOGGER.warning("%s: %s; asking once more", self._runtime.label, why)
+        try:
+            return replace(self._ask_once(header, tensors, limits, model), asked_again=why)
+        except _LostFromOutsideError as lost:
+            return replace(lost.verdict, asked_again=why)
+
+    def _ask_once(
+        self,
+        header: dict[str, Any],
+        tensors: list[_frames.Tensor],
+        limits: Limits,
+        model: Path | None,
+    ) -> Verdict:
+        self.start(limits)
+        assert self._channel is not None
+        shown = self._channel.shown
+        header = {**header, "timeout": limits.seconds, "memory_mb": limits.megabytes}
+        if model is not None:
+            header["model"] = self._channel.place(model)
+        began = time.monotonic()
         try:
             self._send(header, tensors)
             answer, outputs = self._receive(time.monotonic() + limits.seconds + _MARGIN)
-        except _LostError as lost:
-            pid = self._process.pid if self._process else 0
-            tail = self._end()
-            _end_session(pid)
-            return Verdict(worker_lost=str(lost), log=tail)
-        return verdict_of(answer, outputs)
+        except LostError as lost:
+            tail = self._end(lost=True)
+            if lost.out_of_memory:
+                spent = {"cell": time.monotonic() - began}
+                return Verdict(
+                    signal=signal.SIGKILL, out_of_memory=True, seconds=spent, log=shown(tail)
+                )
+            verdict = Verdict(worker_lost=str(lost), log=shown(tail))
+            if lost.from_outside:
+                raise _LostFromOutsideError(str(lost), verdict) from None
+            return verdict
+        return verdict_of(answer, outputs, shown)
 
     def _send(self, header: dict[str, Any], tensors: Sequence[_frames.Tensor] = ()) -> None:
-        assert self._process is not None
-        assert self._process.stdin is not None
-        try:
-            for piece in _frames.encode(header, tensors):
-                self._process.stdin.write(piece)
-            self._process.stdin.flush()
-        except BrokenPipeError:
-            raise _LostError(self._how_it_ended()) from None
+        assert self._channel is not None
+        for piece in _frames.encode(header, tensors):
+            self._channel.write(piece)
 
     def _receive(self, deadline: float) -> tuple[dict[str, Any], list[_frames.Tensor]]:
-        assert self._process is not None
-        assert self._process.stdout is not None
-        stream = self._process.stdout
-        with selectors.DefaultSelector() as selector:
-            selector.register(stream, selectors.EVENT_READ)
-            while True:
-                try:
-                    frame = self._decoder.frame()
-                except _frames.ProtocolError as error:
-                    raise _LostError(f"garbage on its standard output: {error}") from None
-                if frame is not None:
-                    return frame
-                if not selector.select(max(0.0, deadline - time.monotonic())):
-                    raise _LostError("it did not answer in time")
-                data = os.read(stream.fileno(), _CHUNK)
-                if not data:
-                    raise _LostError(self._how_it_ended())
-                self._decoder.feed(data)
+        assert self._channel is not None
+        while True:
+            try:
+                frame = self._decoder.frame()
+            except _frames.ProtocolError as error:
+                raise LostError(f"garbage on its standard output: {error}") from None
+            if frame is not None:
+                return frame
+            self._decoder.feed(self._channel.read(deadline))
 
-    def _how_it_ended(self) -> str:
-        assert self._process is not None
-        try:
-            code = self._process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            return "it closed its standard output"
-        return f"it was killed by signal {-code}" if code < 0 else f"it ended with status {code}"
-
-    def _end(self) -> str:
+    def _end(self, *, lost: bool) -> str:
         """Close, and return the tail of what the worker printed."""
-        tail = ""
-        if self._log is not None:
-            size = self._log.seek(0, os.SEEK_END)
-            self._log.seek(max(0, size - 4000))
-            tail = self._log.read().decode("utf-8", "replace")
-        self.close()
+        channel, self._channel = self._channel, None
+        tail = "" if channel is None else channel.close(lost=lost)
         return f"\n{tail}" if tail else ""
 
 
-def _end_session(leader: int) -> None:
-    """Kill what a lost worker's cell had started: it is all in the session that the worker led."""
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            # The command's name, in parentheses, may hold anything; session is the fourth field behind it.
-            session = int(stat.read_text().rpartition(")")[2].split()[3])
-            if session == leader:
-                os.kill(int(stat.parent.name), signal.SIGKILL)
-        except (OSError, ValueError):
-            continue  # it ended meanwhile, or is not ours
+def _as_worker_error(error: InfrastructureError) -> WorkerError:
+    return error if isinstance(error, WorkerError) else WorkerError(error.message, hint=error.hint)
 
 
-class _LostError(Exception):
-    """The worker is gone or speaks no protocol."""
+class _LostFromOutsideError(Exception):
+    """A worker was lost, and not for anything that its cell is known to have done."""
+
+    def __init__(self, how: str, verdict: Verdict) -> None:
+        super().__init__(how)
+        self.verdict = verdict

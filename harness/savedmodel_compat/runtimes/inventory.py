@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from savedmodel_compat.cache import Cache, default_root, size_of
 from savedmodel_compat.errors import UnsupportedError
 from savedmodel_compat.runtimes import download, venv, wheel
 from savedmodel_compat.runtimes.base import Provider
 from savedmodel_compat.runtimes.pins import Pin
+
+if TYPE_CHECKING:
+    from savedmodel_compat.runtimes.containers.engine import Image
 
 _ENTRIES: Mapping[Provider, Callable[[Pin], str]] = {
     Provider.WHEEL: wheel.entry_of,
@@ -58,7 +62,14 @@ def listing(
     """Return a row for each of ``pins`` and of ``providers``."""
     cache = cache or Cache(root=default_root())
     providers = tuple(providers)
-    return tuple(_row(pin, provider, cache) for pin in pins for provider in providers)
+    images = _images() if Provider.DOCKER in providers else {}
+    return tuple(
+        _image_row(pin, images.get(pin.release, ()), cache)
+        if provider is Provider.DOCKER
+        else _row(pin, provider, cache)
+        for pin in pins
+        for provider in providers
+    )
 
 
 def remove(pin: Pin, provider: Provider, *, cache: Cache | None = None) -> int:
@@ -66,9 +77,13 @@ def remove(pin: Pin, provider: Provider, *, cache: Cache | None = None) -> int:
 
     Raises:
         UnsupportedError: ``provider`` keeps nothing in the cache.
-        InfrastructureError: the cache cannot be written.
+        InfrastructureError: the cache cannot be written, or the engine does not answer.
     """
     cache = cache or Cache(root=default_root())
+    if provider is Provider.DOCKER:
+        from savedmodel_compat.runtimes import docker
+
+        return docker.remove(pin, cache=cache)
     freed = cache.remove(_entry(pin, provider))
     if not any(cache.path(entry(pin)).is_dir() for entry in _ENTRIES.values()):
         freed += cache.remove(download.entry_of(pin))
@@ -91,6 +106,24 @@ def _row(pin: Pin, provider: Provider, cache: Cache) -> Row:
         state=_state(pin, ready=ready),
         bytes=size_of(folder) if ready else 0,
         download_bytes=0 if ready or fetched else pin.bytes,
+    )
+
+
+def _images() -> Mapping[str, Sequence[Image]]:
+    from savedmodel_compat.runtimes import docker
+
+    return docker.stock()
+
+
+def _image_row(pin: Pin, images: Sequence[Image], cache: Cache) -> Row:
+    fetched = images or pin.image or cache.path(download.entry_of(pin)).is_dir()
+    return Row(
+        pin=pin,
+        provider=Provider.DOCKER,
+        # A release that is taken from a named image needs no wheel of this machine.
+        state=State.READY if images else State.ABSENT if pin.image else _state(pin, ready=False),
+        bytes=sum(image.bytes for image in images),
+        download_bytes=0 if fetched else pin.bytes,
     )
 
 

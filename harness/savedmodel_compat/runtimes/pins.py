@@ -38,6 +38,7 @@ class Pin:
         sha256: the wheel's digest in hexadecimal; None if it is not known beforehand.
         bytes: the wheel's size; None if it is not known beforehand.
         machine: whose wheel it is, as `platform.machine` calls it.
+        image: the container image that a repository's configuration takes for it; None if it says nothing.
     """
 
     release: str
@@ -48,6 +49,7 @@ class Pin:
     sha256: str | None = None
     bytes: int | None = None
     machine: str
+    image: str | None = None
 
     @property
     def version(self) -> Version:
@@ -155,6 +157,7 @@ def _changed(
         lock=row.lock or (pin.lock if same else None),
         sha256=row.sha256 or (pin.sha256 if same else None),
         bytes=row.bytes or (pin.bytes if same and row.sha256 is None else None),
+        image=row.image or pin.image,
     )
 
 

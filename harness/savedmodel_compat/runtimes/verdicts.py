@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,7 +48,9 @@ class Verdict:
         signal: the signal that ended it.
         status: its exit status, when it ended by itself without an answer.
         timed_out: whether it was killed for its time.
+        out_of_memory: whether the kernel ended it, or its container, for the memory that they may use.
         worker_lost: why the worker itself was lost, so that nothing is known of the cell.
+        asked_again: why a worker before this one was lost, which is not part of the verdict.
         seconds: of each stage, and ``cell`` for all of it.
         log: what it printed, beginning and end.
     """
@@ -59,7 +61,9 @@ class Verdict:
     signal: int | None = None
     status: int | None = None
     timed_out: bool = False
+    out_of_memory: bool = False
     worker_lost: str | None = None
+    asked_again: str | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
     log: str = ""
     payload: tuple[tuple[str, np.ndarray[Any, Any]], ...] = ()
@@ -76,16 +80,25 @@ class Verdict:
         return self.timed_out or self.signal is not None or self.status is not None
 
 
-def verdict_of(header: dict[str, Any], tensors: list[_frames.Tensor]) -> Verdict:
+def verdict_of(
+    header: dict[str, Any],
+    tensors: list[_frames.Tensor],
+    shown: Callable[[str], str] = str,
+) -> Verdict:
     """Return what a worker's frame says of a child.
 
     Args:
         header: of the frame; see ``run`` in ``worker/_cell.py``.
         tensors: of the frame: the outputs of all sets of inputs, one after the other, or what an exporter recorded.
+        shown: makes of the worker's words those that a user reads.
     """
     said = header["answer"]
     seconds = {"cell": header["seconds"], **((said or {}).get("seconds") or {})}
-    common: dict[str, Any] = {"stage": header["stage"], "seconds": seconds, "log": header["log"]}
+    common: dict[str, Any] = {
+        "stage": header["stage"],
+        "seconds": seconds,
+        "log": shown(header["log"]),
+    }
     if header["garbled"]:
         return Verdict(worker_lost=f"garbage in a cell's answer: {header['garbled']}", **common)
     if said is None:
@@ -93,33 +106,36 @@ def verdict_of(header: dict[str, Any], tensors: list[_frames.Tensor]) -> Verdict
             signal=header["signal"],
             status=header["status"],
             timed_out=header["timed_out"],
+            out_of_memory=header["out_of_memory"],
             **common,
         )
     if "error" in said:
-        return Verdict(failure=_failure(said), **common)
+        return Verdict(failure=_failure(said, shown), **common)
     if "recorded" in said:
         return Verdict(
             recorded=tuple(tuple(entry) for entry in said["recorded"]),
             payload=tuple((tensor.name, from_wire(tensor)) for tensor in tensors),
             **common,
         )
-    return Verdict(answers=_answers(said.get("runs", []), tensors), **common)
+    return Verdict(answers=_answers(said.get("runs", []), tensors, shown), **common)
 
 
-def _failure(header: dict[str, Any]) -> Failure:
+def _failure(header: dict[str, Any], shown: Callable[[str], str]) -> Failure:
     return Failure(
-        text=header["error"],
+        text=shown(header["error"]),
         type=header["type"],
         types=tuple(header.get("types", ())),
-        trace=header.get("trace", ""),
+        trace=shown(header.get("trace", "")),
     )
 
 
-def _answers(runs: list[dict[str, Any]], tensors: list[_frames.Tensor]) -> tuple[Answer, ...]:
+def _answers(
+    runs: list[dict[str, Any]], tensors: list[_frames.Tensor], shown: Callable[[str], str]
+) -> tuple[Answer, ...]:
     answers, at = [], 0
     for run in runs:
         if "error" in run:
-            answers.append(Answer(failure=_failure(run)))
+            answers.append(Answer(failure=_failure(run, shown)))
             continue
         taken = tensors[at : at + run["outputs"]]
         at += run["outputs"]

@@ -1,6 +1,6 @@
 """A worker: gets one runtime ready, then answers requests, each in a forked child.
 
-``python -I worker KIND`` with KIND ``native`` or ``python`` (a module of this folder named ``_KIND``). The first frame
+``python -I worker KIND`` with KIND ``native``, ``python`` or ``image`` (a module of this folder named ``_KIND``). The first frame
 on standard input configures it; every later one is a cell. End of input ends it.
 """
 
@@ -13,6 +13,7 @@ sys.dont_write_bytecode = True
 
 import _cell  # noqa: E402
 import _frames  # noqa: E402
+import _seal  # noqa: E402
 
 _CHUNK = 1 << 20
 
@@ -54,6 +55,10 @@ def _backend(kind, configuration):
         import _native
 
         return _native.Backend(configuration)
+    if kind == "image":
+        import _image
+
+        return _image.Backend(configuration)
     import _python
 
     return _python.Backend(configuration)
@@ -75,6 +80,7 @@ def main(kind):
             {"error": str(error), "type": type(error).__name__, "trace": traceback.format_exc()}
         )
         return 1
+    ready["seal"] = _seal.read()
     ready["seconds"] = time.monotonic() - started
     controller.send(ready)
     while True:

@@ -1,0 +1,340 @@
+"""A worker in a sealed container, reached over the container's attached streams."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import queue
+import struct
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from savedmodel_compat.errors import EngineError, InfrastructureError, WorkerError
+from savedmodel_compat.runtimes.channel import LostError
+from savedmodel_compat.runtimes.containers import life, seal, watch
+from savedmodel_compat.runtimes.containers.engine import Engine, Facts, Image, State, Stream
+from savedmodel_compat.runtimes.containers.seal import Mount, Seal
+from savedmodel_compat.runtimes.containers.shelf import FarShelf, NearShelf, Shelf, is_readable
+
+_WORKER = Path(__file__).parent.parent / "worker"
+_HEAD = struct.Struct(">BxxxL")
+"""What stands before every piece of a stream: which one, and how many bytes."""
+_STDERR = 2
+_CHUNK = 1 << 18
+_LOG_BYTES = 4000
+_PENDING = 64
+_END_SECONDS = 10.0
+_MODELS = "/models"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inside:
+    """An image, and what of TensorFlow stands where in it.
+
+    Args:
+        image: the image.
+        python: its interpreter.
+        libraries: those of the C loader, in load order; empty if there are none.
+    """
+
+    image: Image
+    python: str
+    libraries: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contained:
+    """A runtime in containers.
+
+    Args:
+        site: the engine, and what the containers of this process share there.
+        seal: their limits.
+        native: for loader ``c``; None if it is not there.
+        installed: for the Python loaders; None if it is not there.
+        gpu: whether a container is given a GPU.
+    """
+
+    site: Site = field(compare=False)
+    seal: Seal
+    native: Inside | None = None
+    installed: Inside | None = None
+    gpu: bool = False
+
+    def inside(self, *, native: bool) -> Inside:
+        """Return the image of a kind of worker.
+
+        Raises:
+            WorkerError: there is none.
+        """
+        found = self.native if native else self.installed
+        if found is None:
+            raise WorkerError("no image of this runtime has that loader")
+        return found
+
+
+class Site:
+    """An engine in use by this process: its facts, its shelf, the watcher over what is left there.
+
+    Args:
+        engine: the engine.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.facts: Facts = engine.facts()
+        self._lock = threading.Lock()
+        self._shelf: Shelf | None = None
+        self._watcher: subprocess.Popen[bytes] | None = None
+        self.swept = life.sweep(engine)
+        atexit.register(self.close)
+
+    def shelf(self, image: str) -> Shelf:
+        """Return the shelf, made for the first container.
+
+        Args:
+            image: any image that the engine has.
+        """
+        with self._lock:
+            if self._watcher is None:
+                self._watcher = watch.start(life.run())
+            if self._shelf is None:
+                self._shelf = self._near(image) or FarShelf(self.engine, image)
+            return self._shelf
+
+    def _near(self, image: str) -> Shelf | None:
+        """Return a shelf on this machine, if the engine sees it there and lets its containers read it."""
+        # Where SELinux labels files, those of a user cannot be read in a container; a volume can.
+        if not self.engine.is_near or any("selinux" in said for said in self.facts.security):
+            return None
+        near = NearShelf()
+        try:
+            # A folder of this name is on no other machine, and the engine refuses to mount what is not there.
+            probe = self.engine.create(
+                {"image": image, "command": ["none"], "labels": dict(life.labels())},
+                {"binds": [], "mounts": [_as_bind(near.mount)], "network_mode": "none"},
+            )
+        except EngineError:
+            near.close()
+            return None
+        self.engine.remove(probe)
+        return near
+
+    def close(self) -> None:
+        """Remove what all containers shared, and let the watcher look whether anything is left."""
+        with self._lock:
+            shelf, self._shelf = self._shelf, None
+            if shelf is not None:
+                # The next start of any run sweeps what an engine that is gone cannot remove now.
+                with contextlib.suppress(EngineError):
+                    shelf.close()
+            watcher, self._watcher = self._watcher, None
+            if watcher is not None and watcher.stdin is not None:
+                watcher.stdin.close()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    watcher.wait(_END_SECONDS)
+
+
+class ContainerChannel:
+    """A started container and its streams.
+
+    Args:
+        runtime: what to start.
+        inside: in which of its images.
+        kind: of worker, a module of its folder.
+        environment: of the worker.
+        models: those that are known beforehand; they are mounted.
+        megabytes: what a cell may use; 0 for no limit.
+    """
+
+    def __init__(
+        self,
+        runtime: Contained,
+        inside: Inside,
+        *,
+        kind: str,
+        environment: Mapping[str, str],
+        models: Sequence[Path] = (),
+        megabytes: int = 0,
+    ) -> None:
+        self._engine = runtime.site.engine
+        # Whoever is gone for a moment only is waited for here, where nothing has been lost yet.
+        self._engine.demand()
+        self._shelf = runtime.site.shelf(inside.image.id)
+        self._places: dict[Path, str] = {}
+        self._outside: dict[str, str] = {}
+        mounts = [self._shelf.mount, *self._mounted(models)]
+        worker = self._shelf.put(_WORKER)
+        flags = ["-I", "-S"] if kind == "native" else ["-I"]
+        command = [inside.python, *flags, worker, kind]
+        limits = seal.host(
+            runtime.seal,
+            runtime.site.facts,
+            megabytes=megabytes,
+            mounts=mounts,
+            gpu=runtime.gpu,
+        )
+        self._pieces: queue.Queue[bytes | None] = queue.Queue(maxsize=_PENDING)
+        self._log = bytearray()
+        self._closing = False
+        self._id = self._engine.create(seal.settings(inside.image.id, command, environment), limits)
+        try:
+            self._stream = self._engine.attach(self._id)
+            self._reader = threading.Thread(target=self._take, name=self._id[:12], daemon=True)
+            self._reader.start()
+            self._engine.start(self._id)
+        except BaseException:
+            self._discard()
+            raise
+
+    def place(self, model: Path) -> str:
+        """Return where the container finds a model, putting it there first if it was not foreseen.
+
+        Raises:
+            WorkerError: it cannot be put there.
+        """
+        if model in self._places:
+            return self._places[model]
+        try:
+            place = self._shelf.put(model.resolve())
+        except InfrastructureError as error:
+            raise WorkerError(error.message, hint=error.hint) from error
+        self._outside[place] = str(model)
+        return place
+
+    def shown(self, text: str) -> str:
+        """Return what the worker said, with the user's paths of models."""
+        for place, outside in self._outside.items():
+            text = text.replace(place, outside)
+        return text
+
+    def write(self, data: bytes) -> None:
+        """Send bytes to the worker's standard input.
+
+        Raises:
+            LostError: the container or the engine is gone.
+        """
+        try:
+            self._stream.send(data)
+        except OSError as error:
+            raise self._lost(str(error)) from None
+
+    def read(self, deadline: float) -> bytes:
+        """Return what came from the worker's standard output.
+
+        Raises:
+            LostError: the container ended, the engine is gone, or nothing came in time.
+        """
+        try:
+            data = self._pieces.get(timeout=max(0.0, deadline - time.monotonic()))
+        except queue.Empty:
+            raise LostError("it did not answer in time") from None
+        if data is None:
+            self._pieces.put(None)
+            raise self._lost("its streams were closed")
+        return data
+
+    def kill(self) -> None:
+        """End the container, from any thread."""
+        with contextlib.suppress(EngineError):
+            self._engine.kill(self._id)
+
+    def close(self, *, lost: bool = False) -> str:
+        """End and remove the container with all that runs in it; return the end of what it printed.
+
+        Args:
+            lost: nothing outlives a container, so that this changes nothing.
+        """
+        del lost
+        self._discard()
+        return bytes(self._log[-_LOG_BYTES:]).decode("utf-8", "replace")
+
+    def _mounted(self, models: Sequence[Path]) -> list[Mount]:
+        """Return the mounts of the models that can be mounted, and keep where they will be found."""
+        mounts = []
+        if self._shelf.mount.is_volume:
+            return []
+        for number, model in enumerate(dict.fromkeys(models)):
+            real = model.resolve()
+            if not real.is_dir() or not is_readable(real):
+                continue
+            place = f"{_MODELS}/{number:05d}"
+            mounts.append(Mount(source=str(real), target=place))
+            self._places[model] = place
+            self._outside[place] = str(model)
+        return mounts
+
+    def _take(self) -> None:
+        """Sort what comes into answers and log, until the end; the work of the reader's thread."""
+        buffer = bytearray()
+        try:
+            while data := self._stream.receive(_CHUNK):
+                buffer += data
+                self._sort(buffer)
+        except OSError:
+            pass  # whoever reads the answers asks the engine what happened
+        self._hand_on(None)
+
+    def _sort(self, buffer: bytearray) -> None:
+        while len(buffer) >= _HEAD.size:
+            kind, size = _HEAD.unpack_from(buffer)
+            end = _HEAD.size + size
+            if len(buffer) < end:
+                return
+            piece = bytes(buffer[_HEAD.size : end])
+            del buffer[:end]
+            if kind == _STDERR:
+                self._log += piece
+                del self._log[:-_LOG_BYTES]
+            else:
+                self._hand_on(piece)
+
+    def _hand_on(self, piece: bytes | None) -> None:
+        while not self._closing:
+            with contextlib.suppress(queue.Full):
+                self._pieces.put(piece, timeout=0.5)
+                return
+
+    def _lost(self, what: str) -> LostError:
+        """Return what became of the container, as far as the engine knows."""
+        try:
+            state = self._ended()
+        except EngineError as error:
+            return LostError(f"{error.message}", from_outside=True)
+        if state is None:
+            return LostError("its container was removed from outside", from_outside=True)
+        if state.out_of_memory:
+            return LostError("its container ran out of memory", out_of_memory=True)
+        if state.running:
+            return LostError(f"{what}, though its container runs", from_outside=True)
+        if state.exit_code > 128:
+            number = state.exit_code - 128
+            return LostError(
+                f"its container was killed from outside by signal {number}", from_outside=True
+            )
+        return LostError(f"its container ended with status {state.exit_code}", from_outside=True)
+
+    def _ended(self) -> State | None:
+        """Return the container's state once it has ended, or as it is if it does not."""
+        deadline = time.monotonic() + _END_SECONDS
+        while True:
+            state = self._engine.state(self._id)
+            if state is None or not state.running or time.monotonic() > deadline:
+                return state
+            time.sleep(0.05)
+
+    def _discard(self) -> None:
+        self._closing = True
+        stream: Stream | None = getattr(self, "_stream", None)
+        if stream is not None:
+            stream.close()
+        # The sweep at the next start removes what an engine that is gone cannot remove now.
+        with contextlib.suppress(EngineError):
+            self._engine.remove(self._id)
+
+
+def _as_bind(mount: Mount) -> dict[str, object]:
+    return {"Type": "bind", "Source": mount.source, "Target": mount.target, "ReadOnly": True}

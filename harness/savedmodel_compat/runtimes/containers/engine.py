@@ -1,0 +1,591 @@
+"""The seam to the Docker engine: the only module that imports the Docker SDK.
+
+Whatever the engine or the way to it does wrong comes out as an `EngineError`. Questions are asked again, a few times, where
+nobody answers; orders that may have been carried out are not.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import IO, Any, TypeVar
+
+from savedmodel_compat.errors import EngineError, UnsupportedError
+
+_T = TypeVar("_T")
+_LOGGER = logging.getLogger("savedmodel_compat")
+_PAUSES = (0.5, 1.0, 2.0, 4.0)
+_ANSWER_SECONDS = 120.0
+_LOCAL_HOSTS = ("unix://", "http+unix://", "npipe://")
+_KEPT_LINES = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What an engine says of the machine that it is on.
+
+    Args:
+        version: the engine's.
+        processors: how many it has for all containers.
+        memory_bytes: likewise.
+        security: its security options, such as ``name=seccomp,profile=default``.
+        machine: what `platform.machine` says there.
+    """
+
+    version: str
+    processors: int
+    memory_bytes: int
+    security: tuple[str, ...]
+    machine: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """An image that the engine has.
+
+    Args:
+        name: what it was asked for by, such as ``tensorflow/tensorflow:2.11.1``.
+        id: the digest of its configuration, which is its identity on every engine.
+        digest: ``repository@sha256:…`` under which a registry has it; None if none has.
+        bytes: its size, layers that it shares with others included.
+        labels: its labels.
+        created: when it was made, as the engine writes it.
+    """
+
+    name: str
+    id: str
+    digest: str | None = None
+    bytes: int = 0
+    labels: Mapping[str, str] = field(default_factory=dict)
+    created: str = ""
+
+    @property
+    def label(self) -> str:
+        """What messages call it."""
+        return f"image {self.name} ({self.id[:19]})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """What became of a container.
+
+    Args:
+        running: whether its first process is there.
+        is_unstarted: whether it never was.
+        exit_code: of that process; 128 and the signal's number if one ended it.
+        out_of_memory: whether the kernel ended a process of it for its memory.
+        error: what the engine says if it could not be started.
+        labels: its labels.
+        created: when it was made, as the engine writes it.
+    """
+
+    running: bool
+    is_unstarted: bool
+    exit_code: int
+    out_of_memory: bool
+    error: str
+    labels: Mapping[str, str]
+    created: str
+
+
+class Stream:
+    """The two-way connection to a container's standard streams.
+
+    Args:
+        raw: the SDK's socket, of whatever kind the way to the engine needs.
+    """
+
+    def __init__(self, raw: Any) -> None:
+        self._raw = raw
+        self._socket = getattr(raw, "_sock", raw)
+        if hasattr(self._socket, "settimeout"):
+            self._socket.settimeout(None)
+
+    def send(self, data: bytes) -> None:
+        """Send all of ``data``; OSError if the connection is gone."""
+        if hasattr(self._socket, "sendall"):
+            self._socket.sendall(data)
+            return
+        view = memoryview(data)
+        while view:
+            view = view[self._socket.send(bytes(view)) :]
+
+    def receive(self, size: int) -> bytes:
+        """Return at most ``size`` bytes; none at the end of the stream."""
+        data: bytes = self._socket.recv(size)
+        return data
+
+    def close(self) -> None:
+        """Hang up: the engine then closes the container's standard input."""
+        import contextlib
+        import socket
+
+        with contextlib.suppress(OSError, AttributeError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):
+            self._raw.close()
+            self._socket.close()
+
+
+class Engine:
+    """A Docker engine, wherever the user's Docker settings say that it is.
+
+    It may be used from several threads.
+
+    Args:
+        address: as DOCKER_HOST has it.
+        open_client: gives the SDK's low-level client; called once a thread.
+    """
+
+    def __init__(self, address: str, open_client: Callable[[], Any]) -> None:
+        self.address = address
+        self._open_client = open_client
+        self._local = threading.local()
+        self._gone = False
+
+    @property
+    def is_near(self) -> bool:
+        """Whether its address is of this machine; that it sees the same files is another matter."""
+        return self.address.startswith(_LOCAL_HOSTS)
+
+    def demand(self) -> None:
+        """Wait, for a few seconds at most, until the engine answers.
+
+        Raises:
+            EngineError: it does not.
+        """
+        self._ask("answer", lambda client: client.ping())
+
+    def facts(self) -> Facts:
+        """Ask what the engine and its machine are."""
+        said = self._ask("tell what it is", lambda client: client.info())
+        return Facts(
+            version=said.get("ServerVersion", ""),
+            processors=int(said.get("NCPU") or 1),
+            memory_bytes=int(said.get("MemTotal") or 0),
+            security=tuple(said.get("SecurityOptions") or ()),
+            machine=said.get("Architecture", ""),
+        )
+
+    def image(self, name: str) -> Image | None:
+        """Return the image that a name, tag, digest or id means there; None if the engine has none."""
+
+        def inspect(client: Any) -> Image | None:
+            from docker.errors import ImageNotFound
+
+            try:
+                return _image(name, client.inspect_image(name))
+            except ImageNotFound:
+                return None
+
+        return self._ask(f"look for the image {name}", inspect)
+
+    def pull(self, name: str, progress: Callable[[int, int | None, str], None] | None) -> Image:
+        """Fetch an image from its registry.
+
+        Args:
+            name: with a tag or digest; without, ``latest``.
+            progress: told the bytes that have come, and of how many that are known by now.
+
+        Raises:
+            EngineError: the registry does not answer, or does not have it.
+        """
+
+        def fetch(client: Any) -> None:
+            whole = name if "@" in name or ":" in name.rpartition("/")[2] else f"{name}:latest"
+            layers: dict[str, tuple[int, int]] = {}
+            for line in client.pull(whole, stream=True, decode=True):
+                if "error" in line:
+                    raise EngineError(
+                        f"the image {name} could not be pulled: {line['error']}", hint=_OTHER_IMAGE
+                    )
+                sizes = line.get("progressDetail") or {}
+                if line.get("status") == "Downloading" and sizes.get("total"):
+                    layers[line["id"]] = (sizes["current"], sizes["total"])
+                    if progress is not None:
+                        done, total = map(sum, zip(*layers.values(), strict=True))
+                        progress(done, total, name)
+
+        self._order(f"pull the image {name}", fetch, hint=_OTHER_IMAGE)
+        found = self.image(name)
+        if found is None:
+            raise EngineError(f"the image {name} was pulled and is not there", hint=_OTHER_IMAGE)
+        return found
+
+    def build(
+        self,
+        context: Iterator[bytes],
+        *,
+        name: str,
+        arguments: Mapping[str, str],
+        labels: Mapping[str, str],
+        printed: list[str],
+    ) -> Image:
+        """Build an image without network.
+
+        Args:
+            context: a tar with a Dockerfile at its root.
+            name: the tag that it gets.
+            arguments: of the build.
+            labels: that it gets.
+            printed: gets what the build prints, line by line.
+
+        Raises:
+            EngineError: a step failed; with what it printed.
+        """
+
+        def make(client: Any) -> None:
+            stream = client.build(
+                fileobj=context,
+                custom_context=True,
+                tag=name,
+                buildargs=dict(arguments),
+                labels=dict(labels),
+                network_mode="none",
+                use_config_proxy=False,
+                rm=True,
+                forcerm=True,
+                decode=True,
+            )
+            for line in stream:
+                text = line.get("stream") or line.get("error") or ""
+                printed.extend(text.splitlines())
+                if "error" in line:
+                    said = "\n".join(printed[-_KEPT_LINES:])
+                    raise EngineError(f"the image {name} could not be built:\n{said}")
+
+        self._order(f"build the image {name}", make)
+        found = self.image(name)
+        if found is None:
+            said = "\n".join(printed[-_KEPT_LINES:])
+            raise EngineError(f"the image {name} was built and is not there:\n{said}")
+        return found
+
+    def import_empty(self, name: str) -> Image:
+        """Make an image of nothing, for containers whose start is all that is wanted to be known."""
+        nothing = b"\0" * 10240
+
+        def take(client: Any) -> None:
+            client.import_image_from_data(nothing, repository=name, tag="latest")
+
+        self._order(f"make the image {name}", take)
+        found = self.image(name)
+        if found is None:
+            raise EngineError(f"the image {name} was made and is not there")
+        return found
+
+    def images(self, label: str) -> list[Image]:
+        """Return the images that have a label, ``key`` or ``key=value``."""
+
+        def look(client: Any) -> list[Image]:
+            rows = client.images(filters={"label": label})
+            return [
+                Image(
+                    name=next(iter(row.get("RepoTags") or ()), row["Id"]),
+                    id=row["Id"],
+                    digest=next(iter(row.get("RepoDigests") or ()), None),
+                    bytes=int(row.get("Size") or 0),
+                    labels=row.get("Labels") or {},
+                )
+                for row in rows
+            ]
+
+        return self._ask("list its images", look)
+
+    def remove_image(self, image: str) -> None:
+        """Remove an image, or the one name of it that is given; that it is not there is no error."""
+        self._order(
+            f"remove the image {image}", lambda client: _gone_or(client.remove_image, image)
+        )
+
+    def create(self, settings: Mapping[str, Any], host: Mapping[str, Any]) -> str:
+        """Create a container and return its id.
+
+        Args:
+            settings: the SDK's, without the host's part.
+            host: the host's part.
+
+        Raises:
+            EngineError: the engine refuses it, with its own words.
+        """
+
+        def make(client: Any) -> str:
+            configuration = client.create_host_config(**host)
+            # What the user's Docker settings say of proxies may hold passwords.
+            made = client.create_container(
+                **settings, host_config=configuration, use_config_proxy=False
+            )
+            return str(made["Id"])
+
+        return self._order(f"create a container of {settings.get('image')}", make)
+
+    def attach(self, container: str) -> Stream:
+        """Connect to the standard streams of a container that is not started yet."""
+        wanted = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
+        return self._order(
+            "attach to a container",
+            lambda client: Stream(client.attach_socket(container, params=wanted)),
+        )
+
+    def start(self, container: str) -> None:
+        """Start a container.
+
+        Raises:
+            EngineError: its first process cannot be started, or the engine lacks what it asks for.
+        """
+        self._order("start a container", lambda client: client.start(container))
+
+    def state(self, container: str) -> State | None:
+        """Return what a container is doing or how it ended; None if it is not there."""
+
+        def inspect(client: Any) -> State | None:
+            from docker.errors import NotFound
+
+            try:
+                said = client.inspect_container(container)
+            except NotFound:
+                return None
+            state = said["State"]
+            return State(
+                running=bool(state.get("Running")),
+                is_unstarted=state.get("Status") == "created",
+                exit_code=int(state.get("ExitCode") or 0),
+                out_of_memory=bool(state.get("OOMKilled")),
+                error=state.get("Error") or "",
+                labels=said["Config"].get("Labels") or {},
+                created=said.get("Created", ""),
+            )
+
+        return self._ask("tell what became of a container", inspect)
+
+    def containers(self, label: str) -> list[str]:
+        """Return the ids of all containers that have a label, running or not."""
+        return self._ask(
+            "list its containers",
+            lambda client: [
+                str(row["Id"]) for row in client.containers(all=True, filters={"label": label})
+            ],
+        )
+
+    def kill(self, container: str) -> None:
+        """End the processes of a container; that it is not running is no error."""
+        self._order("kill a container", lambda client: _gone_or(client.kill, container))
+
+    def remove(self, container: str) -> None:
+        """End and remove a container with its anonymous volumes; that it is not there is no error."""
+
+        def remove(client: Any) -> None:
+            _gone_or(client.remove_container, container, force=True, v=True)
+
+        self._order("remove a container", remove)
+
+    def put(self, container: str, folder: str, tar: IO[bytes] | Iterator[bytes]) -> None:
+        """Unpack a tar into a folder of a container, which need not be started."""
+
+        def write(client: Any) -> None:
+            if not client.put_archive(container, folder, tar):
+                raise EngineError(f"the engine at {self.address} did not take files for {folder}")
+
+        self._order(f"copy files to {folder} of a container", write)
+
+    def create_volume(self, name: str, labels: Mapping[str, str]) -> None:
+        """Create a volume."""
+        self._order(
+            f"create the volume {name}",
+            lambda client: client.create_volume(name=name, labels=dict(labels)),
+        )
+
+    def volumes(self, label: str) -> Mapping[str, Mapping[str, str]]:
+        """Return the labels of every volume that has a label, by its name."""
+
+        def look(client: Any) -> dict[str, Mapping[str, str]]:
+            rows = client.volumes(filters={"label": label}).get("Volumes") or ()
+            return {row["Name"]: row.get("Labels") or {} for row in rows}
+
+        return self._ask("list its volumes", look)
+
+    def remove_volume(self, name: str) -> None:
+        """Remove a volume; that it is not there is no error."""
+        self._order(
+            f"remove the volume {name}", lambda client: _gone_or(client.remove_volume, name)
+        )
+
+    def _client(self) -> Any:
+        client = getattr(self._local, "client", None)
+        if client is None:
+            client = self._local.client = self._open_client()
+        return client
+
+    def _ask(self, what: str, question: Callable[[Any], _T]) -> _T:
+        """Ask something that changes nothing, again where nobody answers."""
+        pauses = () if self._gone else _PAUSES
+        for number, pause in enumerate(pauses, start=1):
+            try:
+                return self._order(what, question)
+            except _NoAnswerError as error:
+                _LOGGER.warning(
+                    "the Docker engine at %s does not answer (%s); asking again in %.1f s, %d of %d",
+                    self.address,
+                    error.why,
+                    pause,
+                    number,
+                    len(pauses),
+                )
+                time.sleep(pause)
+        try:
+            return self._order(what, question)
+        except _NoAnswerError:
+            # Whoever asks next is not to wait as long for nothing.
+            self._gone = True
+            raise
+
+    def _order(self, what: str, do: Callable[[Any], _T], *, hint: str | None = None) -> _T:
+        """Have something done, and put every failure into words."""
+        from docker.errors import APIError, DockerException
+        from requests.exceptions import RequestException
+        from urllib3.exceptions import HTTPError
+
+        try:
+            done = do(self._client())
+        except APIError as error:
+            said = (error.explanation or str(error)).strip()
+            raise EngineError(
+                f"the Docker engine at {self.address} could not {what}: {said}", hint=hint
+            ) from error
+        except (RequestException, HTTPError, DockerException, OSError) as error:
+            self._local.client = None
+            raise _NoAnswerError(self.address, what, error) from error
+        self._gone = False
+        return done
+
+
+class _NoAnswerError(EngineError):
+    """Nobody answered at the engine's address."""
+
+    def __init__(self, address: str, what: str, error: BaseException) -> None:
+        self.why = _innermost(error)
+        super().__init__(
+            f"the Docker engine at {address} does not answer, and was to {what}: {self.why}",
+            hint=_no_answer_hint(self.why),
+        )
+
+
+_OTHER_IMAGE = (
+    "see that the registry can be reached and the name is right, or leave the image out of the "
+    "configuration to have one built from TensorFlow's wheel"
+)
+
+
+def connect(environment: Mapping[str, str] | None = None) -> Engine:
+    """Return the engine that Docker's own settings name: DOCKER_HOST, else the chosen context, else this machine's.
+
+    Args:
+        environment: variables; the process's own if None.
+
+    Raises:
+        UnsupportedError: the Docker SDK is not installed.
+        EngineError: there is no such context, or no engine answers.
+    """
+    try:
+        import docker
+    except ImportError as error:
+        raise UnsupportedError(
+            f"provider docker needs the Docker SDK for Python, which is not there: {error}",
+            hint="pip install 'savedmodel-compat[docker]'",
+        ) from error
+    chosen = dict(os.environ if environment is None else environment)
+    settings = _settings(chosen)
+    address = settings.pop("base_url", None) or "unix:///var/run/docker.sock"
+
+    def open_client() -> Any:
+        return docker.APIClient(
+            base_url=address,
+            version="auto",
+            timeout=_ANSWER_SECONDS,
+            use_ssh_client=address.startswith("ssh://"),
+            **settings,
+        )
+
+    engine = Engine(address, open_client)
+    engine.facts()
+    return engine
+
+
+def _settings(environment: Mapping[str, str]) -> dict[str, Any]:
+    """Return the address and TLS settings of the engine, as the SDK takes them."""
+    from docker.errors import DockerException
+    from docker.utils import kwargs_from_env
+
+    name = environment.get("DOCKER_CONTEXT", "")
+    try:
+        if environment.get("DOCKER_HOST"):
+            return dict(kwargs_from_env(environment=dict(environment)))
+        return _of_context(name)
+    except (DockerException, OSError, ValueError, KeyError) as error:
+        said = f"the context '{name}'" if name else "Docker's settings"
+        raise EngineError(
+            f"{said} cannot be used: {error}", hint="`docker context ls` shows the contexts"
+        ) from error
+
+
+def _of_context(name: str) -> dict[str, Any]:
+    from docker.context import ContextAPI
+
+    context = ContextAPI.get_context(name or None)
+    if context is None:
+        raise EngineError(
+            f"there is no Docker context '{name or 'that is chosen'}'",
+            hint="`docker context ls` shows the contexts",
+        )
+    settings: dict[str, Any] = {"base_url": context.Host}
+    if context.TLSConfig is not None:
+        settings["tls"] = context.TLSConfig
+    return settings
+
+
+def _image(name: str, said: Mapping[str, Any]) -> Image:
+    repository = name.partition("@")[0].rpartition(":")[0] or name
+    digests = said.get("RepoDigests") or []
+    own = [digest for digest in digests if digest.startswith(f"{repository}@")]
+    return Image(
+        name=name,
+        id=said["Id"],
+        digest=next(iter([*own, *digests]), None),
+        bytes=int(said.get("Size") or 0),
+        labels=(said.get("Config") or {}).get("Labels") or {},
+        created=said.get("Created", ""),
+    )
+
+
+def _gone_or(do: Callable[..., Any], *arguments: Any, **options: Any) -> None:
+    """Do something to what may be gone already, or be going just now."""
+    from docker.errors import APIError, NotFound
+
+    try:
+        do(*arguments, **options)
+    except NotFound:
+        return
+    except APIError as error:
+        said = error.explanation or ""
+        if "is not running" not in said and "already in progress" not in said:
+            raise
+
+
+def _innermost(error: BaseException) -> str:
+    """Return what lies behind the layers of libraries: the operating system's words, if it spoke."""
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
+    return str(error) or type(error).__name__
+
+
+def _no_answer_hint(why: str) -> str:
+    if "Permission denied" in why:
+        return "your user may not use the engine's socket: see Docker's post-installation steps"
+    return (
+        "start it (`docker info` shows whether it answers), set DOCKER_HOST, or use --provider "
+        "wheel, which needs no engine"
+    )
