@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from savedmodel_compat.matrix.cells import Result
     from savedmodel_compat.matrix.plan import Consumer, Options
     from savedmodel_compat.matrix.session import Exported, Session, Where
+    from savedmodel_compat.runtimes.base import Loader
     from savedmodel_compat.runtimes.pins import Pin
 
 _INCOMPATIBLE = 1
@@ -351,24 +352,33 @@ def _stdout() -> Console:
 
 def _where(options: dict[str, Any]) -> Where:
     from savedmodel_compat.matrix.session import Where
-    from savedmodel_compat.runtimes.base import Loader, Provider
+    from savedmodel_compat.runtimes.base import Provider
 
-    loaders = None
-    if options["loaders"] is not None:
-        names = [name.strip() for name in options["loaders"].split(",") if name.strip()]
-        unknown = [name for name in names if name not in _LOADERS]
-        if unknown or not names:
-            raise UsageError(
-                f"no such loader: {', '.join(unknown) or 'none named'}",
-                hint=f"the loaders are {', '.join(_LOADERS)}",
-            )
-        loaders = tuple(dict.fromkeys(Loader(name) for name in names))
+    named = options["loaders"]
     return Where(
         on="smoke" if options["on"] is None else options["on"],
         provider=Provider(options["provider"]),
-        loaders=loaders,
+        loaders=None if named is None else loaders_of(named),
         device=options["device"],
     )
+
+
+def loaders_of(text: str) -> tuple[Loader, ...]:
+    """Return the loaders that stand between commas, each once.
+
+    Raises:
+        UsageError: there is no such loader, or none is named.
+    """
+    from savedmodel_compat.runtimes.base import Loader
+
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    unknown = [name for name in names if name not in _LOADERS]
+    if unknown or not names:
+        raise UsageError(
+            f"no such loader: {', '.join(unknown) or 'none named'}",
+            hint=f"the loaders are {', '.join(_LOADERS)}",
+        )
+    return tuple(dict.fromkeys(Loader(name) for name in names))
 
 
 def _run_options(options: dict[str, Any]) -> Options:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from savedmodel_compat._cli_run import loaders_of
 from savedmodel_compat.errors import (
     EmptySelectionError,
     InfrastructureError,
@@ -20,11 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from savedmodel_compat.cache import Cache
+    from savedmodel_compat.config import Configuration
     from savedmodel_compat.registry._pack import Registered
     from savedmodel_compat.runtimes.inventory import Row
     from savedmodel_compat.runtimes.pins import Pin, PinTable
 
-_PROVIDERS = ("wheel", "venv")
+_IN_CACHE = ("wheel", "venv")
+_PROVIDERS = (*_IN_CACHE, "docker")
 
 
 @click.group()
@@ -38,7 +41,7 @@ def runtime() -> None:
     "--provider",
     type=click.Choice(_PROVIDERS),
     multiple=True,
-    help="Only this one.  [default: all]",
+    help="Only this one.  [default: wheel and venv]",
 )
 @click.option(
     "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
@@ -48,7 +51,7 @@ def list_runtimes(spec: str, provider: tuple[str, ...], form: str) -> None:
     from savedmodel_compat.runtimes import inventory
     from savedmodel_compat.runtimes.base import Provider
 
-    providers = [Provider(name) for name in provider or _PROVIDERS]
+    providers = [Provider(name) for name in provider or _IN_CACHE]
     rows = inventory.listing(_select(spec), providers=providers)
     if form == "json":
         click.echo(json.dumps([_as_json(row) for row in rows], indent=1))
@@ -68,6 +71,9 @@ def list_runtimes(spec: str, provider: tuple[str, ...], form: str) -> None:
         click.echo(
             f"{row.pin.release:9} {row.pin.python:8} {row.provider!s:9} {row.state!s:12} {disk:>9} {fetch:>9}"
         )
+    for row in rows:
+        for image in row.images:
+            click.echo(f"  {image.name}  {image.id[:19]}  {_megabytes(image.bytes)}")
     total, wheels = sum(row.bytes for row in rows), inventory.wheel_bytes()
     click.echo(
         f"{_megabytes(total)} in {sum(row.bytes > 0 for row in rows)} runtimes, {_megabytes(wheels)} in wheels that are kept"
@@ -77,9 +83,20 @@ def list_runtimes(spec: str, provider: tuple[str, ...], form: str) -> None:
 @runtime.command()
 @click.argument("spec")
 @click.option("--provider", type=click.Choice(_PROVIDERS), default="wheel", show_default=True)
+@click.option(
+    "--loader",
+    "loaders",
+    default="c",
+    show_default=True,
+    metavar="LOADER,…",
+    help="Of provider docker, which has an image for c and one for the Python loaders.",
+)
+@click.option("--device", type=click.Choice(["cpu", "gpu"]), default="cpu", show_default=True)
 @click.option("--force", is_flag=True, help="Make it anew, even if it is ready.")
 @click.option("--jobs", type=click.IntRange(min=1), default=2, show_default=True)
-def build(spec: str, provider: str, force: bool, jobs: int) -> None:
+def build(  # noqa: PLR0917 - click passes them by name
+    spec: str, provider: str, loaders: str, device: str, force: bool, jobs: int
+) -> None:
     """Make releases ready."""
     from rich.console import Console
 
@@ -89,19 +106,27 @@ def build(spec: str, provider: str, force: bool, jobs: int) -> None:
     from savedmodel_compat.runtimes.base import Provider, demand_linux
 
     demand_linux(Provider(provider))
-    pins = _select(spec)
+    pins = _select(spec, device)
+    chosen = loaders_of(loaders)
     if force:
         for pin in pins:
             inventory.remove(pin, Provider(provider))
     with Live(Console(stderr=True)) as live:
-        readied = ready.make_ready(pins, Provider(provider), jobs=jobs, progress=live.progress)
+        readied = ready.make_ready(
+            pins,
+            Provider(provider),
+            jobs=jobs,
+            progress=live.progress,
+            loaders=chosen,
+            docker=_configuration().docker,
+        )
     problems = []
     for pin, got in readied:
         if isinstance(got, SavedModelCompatError):
             problems.append(got)
             click.echo(f"{pin.release} {provider}: {got}", err=True)
         else:
-            click.echo(f"{got.label}: {got.folder}")
+            click.echo(f"{got.label}: {', '.join(got.places)}")
     if problems:
         raise InfrastructureError(
             f"{len(problems)} of {len(readied)} releases could not be made ready"
@@ -114,7 +139,7 @@ def build(spec: str, provider: str, force: bool, jobs: int) -> None:
     "--provider",
     type=click.Choice(_PROVIDERS),
     multiple=True,
-    help="Only this one.  [default: all]",
+    help="Only this one.  [default: wheel and venv]",
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def remove(spec: str, provider: tuple[str, ...], yes: bool) -> None:
@@ -122,7 +147,7 @@ def remove(spec: str, provider: tuple[str, ...], yes: bool) -> None:
     from savedmodel_compat.runtimes import inventory
     from savedmodel_compat.runtimes.base import Provider
 
-    providers = [Provider(name) for name in provider or _PROVIDERS]
+    providers = [Provider(name) for name in provider or _IN_CACHE]
     rows = [row for row in inventory.listing(_select(spec), providers=providers) if row.bytes]
     if not rows:
         raise EmptySelectionError(f"none of {spec} is there to be removed")
@@ -265,17 +290,22 @@ def doctor(form: str) -> int:
     return InfrastructureError.exit_code if failed else 0
 
 
-def _table() -> PinTable:
+def _configuration() -> Configuration:
     from savedmodel_compat import config
+
+    return config.load()
+
+
+def _table() -> PinTable:
     from savedmodel_compat.runtimes import pins
 
-    return pins.load(config.load())
+    return pins.load(_configuration())
 
 
-def _select(spec: str) -> Sequence[Pin]:
+def _select(spec: str, device: str = "cpu") -> Sequence[Pin]:
     from savedmodel_compat.runtimes import specs
 
-    return specs.select(spec, _table())
+    return specs.select(spec, _table(), device=device)
 
 
 def _as_json(row: Row) -> dict[str, object]:
@@ -288,6 +318,9 @@ def _as_json(row: Row) -> dict[str, object]:
         "state": str(row.state),
         "bytes": row.bytes,
         "download_bytes": row.download_bytes,
+        "images": [
+            {"name": image.name, "id": image.id, "bytes": image.bytes} for image in row.images
+        ],
     }
 
 

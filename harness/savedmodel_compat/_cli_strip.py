@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,26 +36,11 @@ def strip(model: Path, destination: Path, put_back: bool, form: str) -> None:
     from savedmodel_compat.registry import snapshots
 
     direction = Direction.PUT_BACK if put_back else Direction.STRIP
-    with _interruptible():
-        report = convert(model, destination, direction, registry=snapshots)
+    report = convert(model, destination, direction, registry=snapshots)
     if form == "json":
         click.echo(json.dumps(as_json(report), indent=1))
     else:
         click.echo("\n".join(as_lines(report)))
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Let whoever ends this process politely, as job schedulers do, find nothing half-written."""
-
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def as_json(report: Report) -> dict[str, Any]:

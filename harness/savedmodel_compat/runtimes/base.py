@@ -107,6 +107,14 @@ class Runtime:
         return f"{self.pin.release} {self.provider} {self.device}"
 
     @property
+    def places(self) -> tuple[str, ...]:
+        """Where it is: its folder, or its images."""
+        if self.container is None:
+            return (str(self.folder),)
+        found = (self.container.native, self.container.installed)
+        return tuple(dict.fromkeys(inside.image.name for inside in found if inside is not None))
+
+    @property
     def ops(self) -> Path:
         """Return where the serialized ``OpList`` of the release lies; it may be absent."""
         return self.folder / "ops.pb"

@@ -44,6 +44,7 @@ class Row:
         state: whether it is.
         bytes: what it takes on disk.
         download_bytes: what would have to be fetched first; None if that is not known.
+        images: those in the engine, of provider ``docker``.
     """
 
     pin: Pin
@@ -51,6 +52,7 @@ class Row:
     state: State
     bytes: int
     download_bytes: int | None
+    images: tuple[Image, ...] = ()
 
 
 def listing(
@@ -124,6 +126,7 @@ def _image_row(pin: Pin, images: Sequence[Image], cache: Cache) -> Row:
         state=State.READY if images else State.ABSENT if pin.image else _state(pin, ready=False),
         bytes=sum(image.bytes for image in images),
         download_bytes=0 if fetched else pin.bytes,
+        images=tuple(images),
     )
 
 

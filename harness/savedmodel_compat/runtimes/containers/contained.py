@@ -115,7 +115,7 @@ class Site:
             # A folder of this name is on no other machine, and the engine refuses to mount what is not there.
             probe = self.engine.create(
                 {"image": image, "command": ["none"], "labels": dict(life.labels())},
-                {"binds": [], "mounts": [_as_bind(near.mount)], "network_mode": "none"},
+                {"binds": [], "mounts": [near.mount.as_setting], "network_mode": "none"},
             )
         except EngineError:
             near.close()
@@ -334,7 +334,3 @@ class ContainerChannel:
         # The sweep at the next start removes what an engine that is gone cannot remove now.
         with contextlib.suppress(EngineError):
             self._engine.remove(self._id)
-
-
-def _as_bind(mount: Mount) -> dict[str, object]:
-    return {"Type": "bind", "Source": mount.source, "Target": mount.target, "ReadOnly": True}

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import IO, Any, TypeVar
 
 from savedmodel_compat.errors import EngineError, UnsupportedError
+from savedmodel_compat.runtimes.labels import STAGE
 
 _T = TypeVar("_T")
 _LOGGER = logging.getLogger("savedmodel_compat")
@@ -258,7 +259,12 @@ class Engine:
                     said = "\n".join(printed[-_KEPT_LINES:])
                     raise EngineError(f"the image {name} could not be built:\n{said}")
 
-        self._order(f"build the image {name}", make)
+        try:
+            self._order(f"build the image {name}", make)
+        finally:
+            # An earlier stage has no name, and nothing else would ever remove it.
+            for stage in self.images(f"{STAGE}={arguments.get('STAGE', '')}"):
+                self.remove_image(stage.id)
         found = self.image(name)
         if found is None:
             said = "\n".join(printed[-_KEPT_LINES:])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from savedmodel_compat.errors import EngineError, UnsupportedError
 from savedmodel_compat.runtimes.containers import life
 from savedmodel_compat.runtimes.containers.engine import Engine
+from savedmodel_compat.runtimes.containers.seal import ONE_GPU
 
 _NOTHING = "savedmodel-compat/nothing"
 _REFUSED = ("could not select device driver", "nvidia", "cdi device", "unresolvable")
@@ -20,13 +21,10 @@ def demand(engine: Engine) -> None:
         UnsupportedError: it has none; with its own words.
         EngineError: it does not answer.
     """
-    from docker.types import DeviceRequest
-
     image = engine.image(_NOTHING) or engine.import_empty(_NOTHING)
-    request = DeviceRequest(count=1, capabilities=[["gpu"]])
     container = engine.create(
         {"image": image.id, "command": ["/nothing"], "labels": dict(life.labels())},
-        {"device_requests": [request], "network_mode": "none"},
+        {"device_requests": [ONE_GPU], "network_mode": "none"},
     )
     try:
         engine.start(container)

@@ -132,7 +132,7 @@ def build(
             return engine.build(
                 _context(recipe, folders),
                 name=recipe.name,
-                arguments={"BASE": recipe.base.id},
+                arguments={"BASE": recipe.base.id, "STAGE": recipe.digest},
                 labels=recipe.labels,
                 printed=printed,
             )

@@ -19,6 +19,10 @@ _FILTERED = "2"
 """SECCOMP_MODE_FILTER (linux/seccomp.h)."""
 
 
+ONE_GPU: Mapping[str, Any] = {"count": 1, "capabilities": [["gpu", "utility"]]}
+"""The request for a GPU, as the SDK takes it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seal:
     """The limits of a container, over those that are not for anybody to choose.
@@ -49,6 +53,12 @@ class Mount:
     source: str
     target: str
     is_volume: bool = False
+
+    @property
+    def as_setting(self) -> dict[str, object]:
+        """The mount as the engine's interface has it."""
+        kind = "volume" if self.is_volume else "bind"
+        return {"Type": kind, "Source": self.source, "Target": self.target, "ReadOnly": True}
 
 
 def settings(image: str, command: Sequence[str], environment: Mapping[str, str]) -> dict[str, Any]:
@@ -92,8 +102,6 @@ def host(
         mounts: what it sees of models, read-only.
         gpu: whether it is given one.
     """
-    from docker import types
-
     memory = seal.megabytes or (megabytes + _LOADED_MB if megabytes else 0)
     limits = {"mem_limit": memory << 20, "memswap_limit": memory << 20} if memory else {}
     processors = seal.processors or max(1.0, facts.processors / 2)
@@ -110,21 +118,11 @@ def host(
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges"],
         "privileged": False,
-        "ulimits": [types.Ulimit(name="core", soft=0, hard=0)],
+        "ulimits": [{"name": "core", "soft": 0, "hard": 0}],
         # The answers travel over standard output, and the engine would write every tensor to its disk.
-        "log_config": types.LogConfig(type="none"),
-        "mounts": [
-            types.Mount(
-                target=mount.target,
-                source=mount.source,
-                type="volume" if mount.is_volume else "bind",
-                read_only=True,
-            )
-            for mount in mounts
-        ],
-        "device_requests": [types.DeviceRequest(count=1, capabilities=[["gpu", "utility"]])]
-        if gpu
-        else None,
+        "log_config": {"type": "none"},
+        "mounts": [mount.as_setting for mount in mounts],
+        "device_requests": [ONE_GPU] if gpu else None,
     }
 
 

@@ -1,0 +1,39 @@
+"""What the tests of containers share: a real engine, and releases made ready in it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import pytest
+
+from savedmodel_compat import config
+from savedmodel_compat.errors import SavedModelCompatError
+from savedmodel_compat.runtimes import docker, pins
+from savedmodel_compat.runtimes.base import Loader, Runtime
+from savedmodel_compat.runtimes.containers.contained import Site
+
+REQUIRED = "SAVEDMODEL_COMPAT_REQUIRE_ENGINE"
+"""Where it is set, as in CI, an engine that does not answer fails the tests; elsewhere they say so and do not run."""
+
+
+@pytest.fixture(scope="session")
+def site() -> Site:
+    """The engine that Docker's settings name."""
+    try:
+        return docker.site()
+    except SavedModelCompatError as error:
+        if os.environ.get(REQUIRED):
+            raise
+        pytest.skip(f"no Docker engine: {error.message}")
+
+
+@pytest.fixture(scope="session")
+def contained_runtime(site: Site, table: pins.PinTable) -> Callable[..., Runtime]:
+    """Make a release ready in the engine, for one loader."""
+    settings = config.load().docker
+
+    def make(release: str, loader: str = "c") -> Runtime:
+        return docker.make_ready(table.get(release), loaders=[Loader(loader)], settings=settings)
+
+    return make
