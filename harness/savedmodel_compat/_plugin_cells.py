@@ -201,8 +201,10 @@ def _run_export(runner: Runner, wanted: CellRequest, consumer: Consumer) -> Ran:
 def _consumer(runner: Runner, wanted: CellRequest) -> Consumer:
     from savedmodel_compat.matrix.runner import one_of
 
-    # The loaders of a provider are known to it alone, and it refuses one that it has nowhere: `c` is everywhere.
-    loaders = list(dict.fromkeys(("c", wanted.loader)))
+    # The loaders of a provider are known to it alone, and it refuses one that it has nowhere: `c` is everywhere. With
+    # containers that would be a second image, and the one for the Python loaders has `v1` everywhere.
+    python = wanted.provider == "docker" and wanted.loader != "c"
+    loaders = list(dict.fromkeys(("v1" if python else "c", wanted.loader)))
     here = runner.consumers(where_of(wanted.consumer, wanted.provider, loaders))
     return one_of(here, wanted.consumer, wanted.loader)
 

@@ -83,7 +83,7 @@ OPTIONS = (
         default="wheel",
         metavar="NAME",
         help="What makes consumers ready.",
-        choices=("wheel", "venv", "current"),
+        choices=("wheel", "venv", "docker", "current"),
     ),
     Option(
         name="loader",

@@ -64,7 +64,7 @@ class Docker:
         native_base: the image that the C++ loader's images are built upon: any small Linux with python3.
         python_base: the image that the Python loaders' images are built upon: a CPython of the pin's version.
         image: the image to take rather than to build one; None builds.
-        gpu_image: the image of a release on a GPU.
+        gpu_image: the image of a release on a GPU; None takes the public one.
         memory: megabytes of a container, its runtime included; None is what a cell may use, and 1024.
         processors: how many a container may keep busy; None is half of the engine's.
         processes: how many processes and threads it may have; None is 512, and 16 for each of the engine's processors.
@@ -74,7 +74,7 @@ class Docker:
     native_base: str = "python:3.11-slim-bookworm"
     python_base: str = "python:{python}-slim-bookworm"
     image: str | None = None
-    gpu_image: str | None = "tensorflow/tensorflow:{release}-gpu"
+    gpu_image: str | None = None
     memory: int | None = None
     processors: float | None = None
     processes: int | None = None

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from savedmodel_compat import runtimes
-from savedmodel_compat.errors import UnsupportedError
 from savedmodel_compat.runtimes.base import Loader, Provider, Runtime, python_loaders
 from savedmodel_compat.runtimes.pins import Pin
 
@@ -52,12 +50,6 @@ def test_a_worker_has_one_thread_before_it_forks(runtime: Runtime) -> None:
 def test_the_object_loader_came_with_2_0(release: str, loaders: set[str]) -> None:
     """A pre-release is before its release."""
     assert python_loaders(release) == loaders
-
-
-def test_a_provider_that_is_not_there_is_not_supported(make_pin: Callable[..., Pin]) -> None:
-    """It is named as the option names it."""
-    with pytest.raises(UnsupportedError, match="provider docker"):
-        runtimes.make_ready(make_pin(), Provider.DOCKER)
 
 
 def test_nothing_of_tensorflow_is_imported() -> None:

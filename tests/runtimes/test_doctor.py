@@ -44,7 +44,6 @@ def test_a_bad_verdict_has_a_hint_or_names_what_goes_without(
     assert "1.4.1, 1.7.1, 1.12.3" in found["CPython 3.6"].what
     assert "pyenv install 3.6" in str(found["CPython 3.6"].hint)
     assert found["uv"].verdict is Verdict.WARN
-    assert found["docker"].verdict is Verdict.WARN
 
 
 def test_another_system_fails(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,14 +91,14 @@ def test_a_cache_under_a_file_cannot_be_written(
     assert checks()["cache"].verdict is Verdict.FAIL
 
 
-def test_a_docker_that_does_not_answer_is_a_warning(
+def test_an_engine_that_does_not_answer_is_a_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its client is there, its engine is not."""
-    client = tmp_path / "docker"
-    client.write_text("#!/bin/sh\necho 'Cannot connect to the Docker daemon' >&2\nexit 1\n")
-    client.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
+    """It is named by its address, with what to do; nothing else needs it."""
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
     check = checks()["docker"]
     assert check.verdict is Verdict.WARN
-    assert "Cannot connect" in check.what
+    assert f"unix://{tmp_path}/docker.sock does not answer" in check.what
+    assert "only provider docker needs it" in check.what
+    assert check.hint is not None
+    assert "--provider wheel" in check.hint

@@ -23,12 +23,12 @@ def with_row(row: PinRow) -> pins.PinTable:
 
 def test_the_pins_go_from_oldest_to_newest() -> None:
     """Releases are ordered as versions, so that 2.10 comes after 2.9."""
-    releases = [pin.release for pin in SHIPPED.pins]
+    releases = [pin.release for pin in SHIPPED.on("cpu")]
     assert (releases[0], releases[-1], len(releases)) == ("1.4.1", "2.21.0", 25)
     assert releases.index("2.10.1") == releases.index("2.9.3") + 1
 
 
-@pytest.mark.parametrize("pin", SHIPPED.pins, ids=lambda pin: pin.release)
+@pytest.mark.parametrize("pin", SHIPPED.on("cpu"), ids=lambda pin: pin.release)
 def test_a_shipped_pin_is_whole(pin: pins.Pin) -> None:
     """Each row says what is fetched, byte by byte."""
     assert pin.package in {"tensorflow", "tensorflow-cpu"}
@@ -38,7 +38,7 @@ def test_a_shipped_pin_is_whole(pin: pins.Pin) -> None:
     assert pin.bytes > 40_000_000
 
 
-@pytest.mark.parametrize("pin", SHIPPED.pins, ids=lambda pin: pin.release)
+@pytest.mark.parametrize("pin", SHIPPED.on("cpu"), ids=lambda pin: pin.release)
 def test_a_lock_names_exact_versions_of_the_pins_release(pin: pins.Pin) -> None:
     """Every line is one version, and that of TensorFlow is the row's."""
     assert pin.lock is not None
@@ -51,12 +51,12 @@ def test_a_lock_names_exact_versions_of_the_pins_release(pin: pins.Pin) -> None:
 def test_every_lock_belongs_to_a_pin() -> None:
     """No lock is left over from a pin that is gone."""
     folder = Path(pins.__file__).parent / "locks"
-    assert {pin.lock for pin in SHIPPED.pins} == set(folder.glob("*.txt"))
+    assert {pin.lock for pin in SHIPPED.on("cpu")} == set(folder.glob("*.txt"))
 
 
 def test_the_sets_name_pinned_releases() -> None:
     """A set that names what is not pinned would fail at its first use."""
-    known = {pin.release for pin in SHIPPED.pins} | set(SHIPPED.sets)
+    known = {pin.release for pin in SHIPPED.on("cpu")} | set(SHIPPED.sets)
     assert {item for items in SHIPPED.sets.values() for item in items} <= known
 
 
@@ -92,7 +92,7 @@ def test_a_release_without_a_pin_is_an_error() -> None:
 def test_a_row_adds_a_release() -> None:
     """A pin of the user's own takes its place by version."""
     table = with_row(PinRow(release="2.7.4", python="3.9", package="tensorflow-cpu"))
-    releases = [pin.release for pin in table.pins]
+    releases = [pin.release for pin in table.on("cpu")]
     assert releases.index("2.7.4") == releases.index("2.6.5") + 1
     assert table.get("2.7.4").sha256 is None
 
@@ -127,6 +127,23 @@ def test_a_python_is_a_minor_version() -> None:
     """A whole version names no wheel tag."""
     with pytest.raises(ConfigurationError, match=r"'3\.9\.1'"):
         with_row(PinRow(release="2.11.1", python="3.9.1"))
+
+
+def test_releases_on_a_gpu_are_images() -> None:
+    """From 1.15 on each has a public image, whose name says its Python up to 2.1; no wheel stands for it."""
+    found = {pin.release: pin for pin in SHIPPED.on("gpu")}
+    assert list(found) == [pin.release for pin in SHIPPED.on("cpu")][4:]
+    assert found["1.15.5"].public_image == "tensorflow/tensorflow:1.15.5-gpu-py3"
+    assert found["2.11.1"].public_image == "tensorflow/tensorflow:2.11.1-gpu"
+    assert "--provider docker" in str(found["2.11.1"].unavailable)
+
+
+def test_a_row_that_names_an_image_needs_no_wheel() -> None:
+    """Any image that a user has is a release of its own."""
+    row = PinRow(release="2.7.4", image="registry.example.com/tf:{release}")
+    pin = with_row(row).get("2.7.4")
+    assert pin.image == "registry.example.com/tf:{release}"
+    assert "--provider docker" in str(pin.unavailable)
 
 
 def test_a_device_has_rows_of_its_own() -> None:

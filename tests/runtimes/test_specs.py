@@ -47,7 +47,7 @@ def test_a_set_may_name_a_set() -> None:
 
 def test_all_is_every_pin() -> None:
     """Nothing is left out."""
-    assert select("all", TABLE) == TABLE.pins
+    assert select("all", TABLE) == TABLE.on("cpu")
 
 
 def test_a_set_of_the_repository_holds_any_specifier() -> None:
@@ -107,6 +107,7 @@ def test_a_sound_range_without_pins_is_an_empty_selection(spec: str) -> None:
 
 
 def test_a_device_without_pins_is_not_supported() -> None:
-    """No GPU pin is shipped."""
+    """The hint shows the row that would pin one."""
+    without = pins.PinTable(pins=TABLE.on("cpu"), sets=TABLE.sets)
     with pytest.raises(UnsupportedError, match="no release is pinned for device 'gpu'"):
-        select("all", TABLE, device="gpu")
+        select("all", without, device="gpu")

@@ -175,7 +175,7 @@ def _seal(settings: Docker) -> Seal:
 def _image_of(pin: Pin, settings: Docker) -> str | None:
     """Return the image that the configuration names for a release; None to build one."""
     template = settings.gpu_image if pin.device == "gpu" else settings.image
-    named = pin.image or template
+    named = pin.image or template or pin.public_image
     return None if named is None else named.format(release=pin.release, python=pin.python)
 
 

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from enum import Enum
 
 from savedmodel_compat.cache import VARIABLE, default_root
-from savedmodel_compat.errors import InfrastructureError
-from savedmodel_compat.runtimes import _uv, interpreters, pins, processes
+from savedmodel_compat.errors import SavedModelCompatError
+from savedmodel_compat.runtimes import _uv, interpreters, pins
 
 _OLDEST_PYTHON = (3, 10)
 _COMFORTABLE_BYTES = 10 * 10**9
 _LEAST_BYTES = 2 * 10**9
-_ANSWER_SECONDS = 20.0
 
 
 class Verdict(str, Enum):
@@ -74,7 +73,7 @@ def _platform(table: pins.PinTable) -> Check:
             what=f"{what}: providers wheel, venv and docker need Linux",
             hint="`inspect`, `check` and `diff` work here; run the rest in a Linux container",
         )
-    missing = [pin.release for pin in table.pins if pin.unavailable is not None]
+    missing = [pin.release for pin in table.on("cpu") if pin.unavailable is not None]
     if missing:
         return Check(
             name="platform",
@@ -139,13 +138,13 @@ def _uv_tool() -> Check:
 
 
 def _interpreters(table: pins.PinTable) -> Iterator[Check]:
-    for version in sorted({pin.python for pin in table.pins}, key=_numbers):
+    for version in sorted({pin.python for pin in table.on("cpu")}, key=_numbers):
         found = interpreters.installed(version)
         if found is not None:
             what = f"{found.version} at {found.path}"
             yield Check(name=f"CPython {version}", verdict=Verdict.OK, what=what)
             continue
-        releases = ", ".join(pin.release for pin in table.pins if pin.python == version)
+        releases = ", ".join(pin.release for pin in table.on("cpu") if pin.python == version)
         yield Check(
             name=f"CPython {version}",
             verdict=Verdict.WARN,
@@ -156,17 +155,26 @@ def _interpreters(table: pins.PinTable) -> Iterator[Check]:
 
 def _docker() -> Check:
     optional = "only provider docker needs it"
-    if shutil.which("docker") is None:
-        return Check(name="docker", verdict=Verdict.WARN, what=f"no client; {optional}")
-    command = ["docker", "version", "--format", "{{.Server.Version}}"]
+    from savedmodel_compat.runtimes.containers import engine
+
     try:
-        done = processes.run(command, timeout=_ANSWER_SECONDS)
-    except InfrastructureError as error:
-        return Check(name="docker", verdict=Verdict.WARN, what=f"{error.message}; {optional}")
-    if done.returncode != 0:
-        what = f"the engine does not answer; {optional}: {done.tail}"
-        return Check(name="docker", verdict=Verdict.WARN, what=what)
-    return Check(name="docker", verdict=Verdict.OK, what=f"engine {done.stdout.strip()}")
+        found = engine.connect()
+        facts = found.facts()
+    except SavedModelCompatError as error:
+        what = f"{error.message}; {optional}"
+        return Check(name="docker", verdict=Verdict.WARN, what=what, hint=error.hint)
+    what = (
+        f"engine {facts.version} at {found.address}: {facts.processors} processors, "
+        f"{facts.memory_bytes / 1e9:.0f} GB"
+    )
+    if not any("seccomp" in said for said in facts.security):
+        return Check(
+            name="docker",
+            verdict=Verdict.WARN,
+            what=f"{what}; it has no seccomp profile, so that no container can be sealed",
+            hint="provider docker refuses such an engine; see its --seccomp-profile",
+        )
+    return Check(name="docker", verdict=Verdict.OK, what=what)
 
 
 def _numbers(version: str) -> tuple[int, ...]:

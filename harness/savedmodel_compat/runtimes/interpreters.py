@@ -124,7 +124,7 @@ def _downloaded(version: str) -> Interpreter:
 
 
 def _missing(version: str, why: str) -> InterpreterNotFoundError:
-    excluded = [pin.release for pin in pins.load().pins if pin.python == version]
+    excluded = [pin.release for pin in pins.load().on("cpu") if pin.python == version]
     of_them = ", ".join(excluded) or "the release"
     return InterpreterNotFoundError(
         f"no CPython {version} was found on PATH, among pyenv's or among uv's, and without it "

@@ -39,6 +39,7 @@ class Pin:
         bytes: the wheel's size; None if it is not known beforehand.
         machine: whose wheel it is, as `platform.machine` calls it.
         image: the container image that a repository's configuration takes for it; None if it says nothing.
+        public_image: the container image to take where it does not; None to build one.
     """
 
     release: str
@@ -50,6 +51,7 @@ class Pin:
     bytes: int | None = None
     machine: str
     image: str | None = None
+    public_image: str | None = None
 
     @property
     def version(self) -> Version:
@@ -61,6 +63,11 @@ class Pin:
         """Return why this machine cannot have the release, or None if it can."""
         if self.package is not None:
             return None
+        if self.public_image is not None or self.image is not None:
+            return (
+                f"TensorFlow {self.release} is pinned for {self.device} as a container image: "
+                "--provider docker"
+            )
         return f"no wheel of TensorFlow {self.release} exists for Linux on {self.machine}"
 
 
@@ -132,6 +139,15 @@ def _shipped(rows: list[dict[str, Any]], machine: str) -> Iterator[Pin]:
             bytes=wheel.get("bytes"),
             machine=machine,
         )
+        if "gpu-image" in row:
+            yield Pin(
+                release=row["release"],
+                python=row["python"],
+                package=None,
+                device="gpu",
+                machine=machine,
+                public_image=row["gpu-image"],
+            )
 
 
 def _changed(
@@ -143,7 +159,7 @@ def _changed(
     pin = shipped or _added(row, configuration, machine)
     python = row.python or pin.python
     package = row.package or pin.package
-    if not _PYTHON.fullmatch(python):
+    if not _PYTHON.fullmatch(python) and row.image is None:
         raise ConfigurationError(
             f"{configuration.path}: the pin of {row.release} has python = {python!r}, "
             "where a CPython such as '3.11' is expected",
@@ -169,12 +185,12 @@ def _added(row: config.PinRow, configuration: config.Configuration, machine: str
             f"{configuration.path}: a pin has release = {row.release!r}, which is no version",
         ) from error
     missing = [name for name in ("python", "package") if getattr(row, name) is None]
-    if missing:
+    if missing and row.image is None:
         raise ConfigurationError(
             f"{configuration.path}: TensorFlow {row.release} is not among the shipped pins, and "
             f"its row in tool.savedmodel-compat.pins has no {' and no '.join(missing)}",
             hint=f'a whole row has release = "{row.release}", python = "3.11" and '
-            'package = "tensorflow-cpu"',
+            'package = "tensorflow-cpu", or an image',
         )
     return Pin(
         release=row.release,

@@ -146,7 +146,8 @@ class Engine:
         self.address = address
         self._open_client = open_client
         self._local = threading.local()
-        self._gone = False
+        # Whoever has never answered is not waited for.
+        self._gone = True
 
     @property
     def is_near(self) -> bool:

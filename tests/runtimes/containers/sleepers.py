@@ -1,0 +1,77 @@
+"""SavedModels that answer at once, after a while, or never, in any release: written by hand, without variables.
+
+Each has signatures y = x, float32 vectors, of which the first is ``serving_default``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from savedmodel_compat.model import schema
+
+_FLOAT = 1
+_PRODUCER = 24
+"""The GraphDef version of TensorFlow 1.4, which every release reads."""
+
+
+def write(folder: Path, *, seconds: float | None = 0, signatures: int = 1, notes: int = 0) -> Path:
+    """Write a model and return its folder.
+
+    Args:
+        folder: which must not exist.
+        seconds: how long it takes to answer, without keeping a processor busy; None answers never.
+        signatures: how many it has.
+        notes: how many small files it has beside its graph.
+    """
+    saved = schema.SavedModel(saved_model_schema_version=1)
+    meta_graph = saved.meta_graphs.add()
+    meta_graph.meta_info_def.tags.append("serve")
+    graph = meta_graph.graph_def
+    graph.versions.producer = _PRODUCER
+    for number in range(signatures):
+        name = f"s{number}" if number else "serving_default"
+        x = _node(graph, f"{name}_x", "Placeholder", dtype=_FLOAT)
+        x.attr["shape"].shape.dim.add(size=-1)
+        _node(graph, f"{name}_y", "Identity", _source(graph, name, seconds), T=_FLOAT)
+        signature = meta_graph.signature_def[name]
+        signature.method_name = "tensorflow/serving/predict"
+        for tensors, alias in ((signature.inputs, "x"), (signature.outputs, "y")):
+            tensors[alias].name = f"{name}_{alias}:0"
+            tensors[alias].dtype = _FLOAT
+            tensors[alias].tensor_shape.dim.add(size=-1)
+    (folder / "assets.extra").mkdir(parents=True)
+    (folder / "saved_model.pb").write_bytes(saved.SerializeToString())
+    for number in range(notes):
+        (folder / "assets.extra" / f"{number:05d}.txt").write_text(f"note {number}\n")
+    return folder
+
+
+def _source(graph: schema.Message, name: str, seconds: float | None) -> str:
+    """Add what stands between a signature's input and its output, and return its tensor."""
+    if seconds is None:
+        queue = _node(graph, f"{name}_queue", "FIFOQueueV2", component_types=[_FLOAT])
+        queue.attr["capacity"].i = 1
+        _node(graph, f"{name}_wait", "QueueDequeueV2", queue.name, component_types=[_FLOAT])
+        return _node(graph, f"{name}_sum", "Add", f"{name}_x", f"{name}_wait", T=_FLOAT).name
+    if not seconds:
+        return f"{name}_x"
+    # A batch that is never full is handed on when its time is over (core/ops/batch_ops.cc).
+    batch = _node(graph, f"{name}_batch", "Batch", f"{name}_x", T=[_FLOAT])
+    batch.attr["num_batch_threads"].i = 1
+    batch.attr["max_batch_size"].i = 1 << 20
+    batch.attr["batch_timeout_micros"].i = int(seconds * 1e6)
+    batch.attr["grad_timeout_micros"].i = 0
+    return batch.name
+
+
+def _node(
+    graph: schema.Message, name: str, op: str, *inputs: str, **types: int | list[int]
+) -> schema.Message:
+    node = graph.node.add(name=name, op=op)
+    node.input.extend(inputs)
+    for attr, value in types.items():
+        if isinstance(value, list):
+            node.attr[attr].list.type.extend(value)
+        else:
+            node.attr[attr].type = value
+    return node
