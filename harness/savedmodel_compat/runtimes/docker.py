@@ -59,9 +59,12 @@ def site() -> Site:
     """
     with _lock:
         found = engines.connect()
-        if found.address not in _sites:
-            _sites[found.address] = Site(found)
-        return _sites[found.address]
+        known = _sites.get(found.address)
+        if known is None:
+            _sites[found.address] = known = Site(found)
+        elif known.engine is not found:
+            found.close()
+        return known
 
 
 def stock() -> Mapping[str, Sequence[Image]]:

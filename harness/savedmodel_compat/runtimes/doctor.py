@@ -160,6 +160,7 @@ def _docker() -> Check:
     try:
         found = engine.connect()
         facts = found.facts()
+        found.close()
     except SavedModelCompatError as error:
         what = f"{error.message}; {optional}"
         return Check(name="docker", verdict=Verdict.WARN, what=what, hint=error.hint)

@@ -136,6 +136,7 @@ class Site:
                 watcher.stdin.close()
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     watcher.wait(_END_SECONDS)
+            self.engine.close()
 
 
 class ContainerChannel:

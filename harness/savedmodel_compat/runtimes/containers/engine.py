@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
+import queue
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -139,13 +139,14 @@ class Engine:
 
     Args:
         address: as DOCKER_HOST has it.
-        open_client: gives the SDK's low-level client; called once a thread.
+        open_client: gives the SDK's low-level client; called for as many as are in use at a time.
     """
 
     def __init__(self, address: str, open_client: Callable[[], Any]) -> None:
         self.address = address
         self._open_client = open_client
-        self._local = threading.local()
+        # A client is one conversation; each is used by one thread at a time, and kept for the next.
+        self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
         # Whoever has never answered is not waited for.
         self._gone = True
 
@@ -421,11 +422,16 @@ class Engine:
             f"remove the volume {name}", lambda client: _gone_or(client.remove_volume, name)
         )
 
-    def _client(self) -> Any:
-        client = getattr(self._local, "client", None)
-        if client is None:
-            client = self._local.client = self._open_client()
-        return client
+    def close(self) -> None:
+        """Hang up; a later question opens a new connection."""
+        while (client := self._idle_client()) is not None:
+            client.close()
+
+    def _idle_client(self) -> Any:
+        try:
+            return self._idle.get_nowait()
+        except queue.Empty:
+            return None
 
     def _ask(self, what: str, question: Callable[[Any], _T]) -> _T:
         """Ask something that changes nothing, again where nobody answers."""
@@ -456,16 +462,26 @@ class Engine:
         from requests.exceptions import RequestException
         from urllib3.exceptions import HTTPError
 
+        client = None
         try:
-            done = do(self._client())
+            client = self._idle_client() or self._open_client()
+            done = do(client)
         except APIError as error:
+            if client is not None:
+                self._idle.put(client)
             said = (error.explanation or str(error)).strip()
             raise EngineError(
                 f"the Docker engine at {self.address} could not {what}: {said}", hint=hint
             ) from error
         except (RequestException, HTTPError, DockerException, OSError) as error:
-            self._local.client = None
+            if client is not None:
+                client.close()
             raise _NoAnswerError(self.address, what, error) from error
+        except BaseException:
+            if client is not None:
+                client.close()
+            raise
+        self._idle.put(client)
         self._gone = False
         return done
 
