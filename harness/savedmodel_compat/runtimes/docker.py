@@ -29,7 +29,7 @@ from savedmodel_compat.runtimes.base import (
     worker_environment,
 )
 from savedmodel_compat.runtimes.containers import engine as engines
-from savedmodel_compat.runtimes.containers import gpus, images, look, wheelhouse
+from savedmodel_compat.runtimes.containers import images, look, wheelhouse
 from savedmodel_compat.runtimes.containers.contained import Contained, Inside, Site
 from savedmodel_compat.runtimes.containers.engine import Image
 from savedmodel_compat.runtimes.containers.images import NATIVE, PYTHON, Recipe
@@ -137,7 +137,7 @@ def make_ready(
     gpu = pin.device == "gpu"
     contained = Contained(site=here, seal=_seal(settings), gpu=gpu)
     if gpu:
-        gpus.demand(here.engine)
+        here.demand_gpu()
     name = _image_of(pin, settings)
     making = _Making(
         contained=contained, pin=pin, settings=settings, cache=cache, progress=progress

@@ -13,12 +13,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from savedmodel_compat.errors import EngineError, InfrastructureError, WorkerError
+from savedmodel_compat.errors import EngineError, InfrastructureError, UnsupportedError, WorkerError
 from savedmodel_compat.runtimes.channel import LostError
-from savedmodel_compat.runtimes.containers import life, seal, watch
+from savedmodel_compat.runtimes.containers import gpus, life, seal, watch
 from savedmodel_compat.runtimes.containers.engine import Engine, Facts, Image, State, Stream
 from savedmodel_compat.runtimes.containers.seal import Mount, Seal
 from savedmodel_compat.runtimes.containers.shelf import FarShelf, NearShelf, Shelf, is_readable
+from savedmodel_compat.runtimes.labels import RUN
 
 _WORKER = Path(__file__).parent.parent / "worker"
 _HEAD = struct.Struct(">BxxxL")
@@ -89,6 +90,8 @@ class Site:
         self._lock = threading.Lock()
         self._shelf: Shelf | None = None
         self._watcher: subprocess.Popen[bytes] | None = None
+        self._has_gpu = False
+        self._no_gpu: UnsupportedError | None = None
         self.swept = life.sweep(engine)
         atexit.register(self.close)
 
@@ -133,10 +136,36 @@ class Site:
                     shelf.close()
             watcher, self._watcher = self._watcher, None
             if watcher is not None and watcher.stdin is not None:
+                if self._nothing_is_left():
+                    watcher.stdin.write(watch.NOTHING_LEFT)
                 watcher.stdin.close()
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     watcher.wait(_END_SECONDS)
             self.engine.close()
+
+    def demand_gpu(self) -> None:
+        """Refuse an engine without a GPU to give; it is asked once.
+
+        Raises:
+            UnsupportedError: it has none.
+            EngineError: it does not answer.
+        """
+        with self._lock:
+            if self._no_gpu is None and not self._has_gpu:
+                try:
+                    gpus.demand(self.engine)
+                except UnsupportedError as error:
+                    self._no_gpu = error
+                else:
+                    self._has_gpu = True
+        if self._no_gpu is not None:
+            raise UnsupportedError(self._no_gpu.message, hint=self._no_gpu.hint)
+
+    def _nothing_is_left(self) -> bool:
+        try:
+            return not self.engine.containers(f"{RUN}={life.run()}")
+        except EngineError:
+            return False
 
 
 class ContainerChannel:

@@ -6,9 +6,11 @@ nobody answers; orders that may have been carried out are not.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import queue
+import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -122,9 +124,6 @@ class Stream:
 
     def close(self) -> None:
         """Hang up: the engine then closes the container's standard input."""
-        import contextlib
-        import socket
-
         with contextlib.suppress(OSError, AttributeError):
             self._socket.shutdown(socket.SHUT_RDWR)
         with contextlib.suppress(OSError):
@@ -273,12 +272,13 @@ class Engine:
             raise EngineError(f"the image {name} was built and is not there:\n{said}")
         return found
 
-    def import_empty(self, name: str) -> Image:
+    def import_empty(self, name: str, labels: Mapping[str, str]) -> Image:
         """Make an image of nothing, for containers whose start is all that is wanted to be known."""
         nothing = b"\0" * 10240
+        changes = [f'LABEL "{key}"="{value}"' for key, value in labels.items()]
 
         def take(client: Any) -> None:
-            client.import_image_from_data(nothing, repository=name, tag="latest")
+            client.import_image_from_data(nothing, repository=name, tag="latest", changes=changes)
 
         self._order(f"make the image {name}", take)
         found = self.image(name)
@@ -525,6 +525,7 @@ def connect(environment: Mapping[str, str] | None = None) -> Engine:
     address = settings.pop("base_url", None) or "unix:///var/run/docker.sock"
 
     def open_client() -> Any:
+        _knock(address)
         return docker.APIClient(
             base_url=address,
             version="auto",
@@ -536,6 +537,13 @@ def connect(environment: Mapping[str, str] | None = None) -> Engine:
     engine = Engine(address, open_client)
     engine.facts()
     return engine
+
+
+def _knock(address: str) -> None:
+    """Raise OSError if nobody listens at a socket of this machine; the SDK would leave its own end open."""
+    if address.startswith("unix://"):
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.connect(address.removeprefix("unix://"))
 
 
 def _settings(environment: Mapping[str, str]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from savedmodel_compat.errors import EngineError, UnsupportedError
 from savedmodel_compat.runtimes.containers import life
 from savedmodel_compat.runtimes.containers.engine import Engine
 from savedmodel_compat.runtimes.containers.seal import ONE_GPU
+from savedmodel_compat.runtimes.labels import RECIPE
 
 _NOTHING = "savedmodel-compat/nothing"
 _REFUSED = ("could not select device driver", "nvidia", "cdi device", "unresolvable")
@@ -21,7 +22,7 @@ def demand(engine: Engine) -> None:
         UnsupportedError: it has none; with its own words.
         EngineError: it does not answer.
     """
-    image = engine.image(_NOTHING) or engine.import_empty(_NOTHING)
+    image = engine.image(_NOTHING) or engine.import_empty(_NOTHING, {RECIPE: "nothing"})
     container = engine.create(
         {"image": image.id, "command": ["/nothing"], "labels": dict(life.labels())},
         {"device_requests": [ONE_GPU], "network_mode": "none"},

@@ -12,6 +12,9 @@ import sys
 
 from savedmodel_compat.errors import SavedModelCompatError
 
+NOTHING_LEFT = b"."
+"""What a controller that has cleaned up behind itself says last."""
+
 
 def start(run: str) -> subprocess.Popen[bytes]:
     """Start the watcher of a run.
@@ -31,7 +34,8 @@ def start(run: str) -> subprocess.Popen[bytes]:
 
 def main(run: str) -> None:
     """Wait for the controller's end, then remove what is left of its run."""
-    sys.stdin.buffer.read()
+    if sys.stdin.buffer.read() == NOTHING_LEFT:
+        return
     from savedmodel_compat.runtimes.containers import engine, life
 
     # Nobody is left to be told; the next start of any run sweeps.
