@@ -14,6 +14,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import _cells
+import _containers
 import _matrix
 import _prediction
 import _ready
@@ -31,6 +32,7 @@ BENCHMARKS: Mapping[str, Callable[[Bench], Iterator[Row]]] = {
     "memory": _matrix.memory_rows,
     "static": _static.rows,
     "prediction": _prediction.rows,
+    "containers": _containers.rows,
 }
 _ROUNDS = 9
 _QUICK_ROUNDS = 3

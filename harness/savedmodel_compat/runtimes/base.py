@@ -122,9 +122,11 @@ class Runtime:
 
 def worker_environment(device: str) -> Mapping[str, str]:
     """Return the variables with which a worker on ``device`` is started."""
+    if device == "gpu":
+        # TensorFlow would otherwise take all of the card's memory at once (1.14 and later read this).
+        return {**WORKER_ENVIRONMENT, "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
     # A build with GPU support would otherwise place ops there and take the card's memory.
-    hidden = {"CUDA_VISIBLE_DEVICES": "-1"} if device == "cpu" else {}
-    return {**WORKER_ENVIRONMENT, **hidden}
+    return {**WORKER_ENVIRONMENT, "CUDA_VISIBLE_DEVICES": "-1"}
 
 
 def python_loaders(release: str) -> frozenset[Loader]:

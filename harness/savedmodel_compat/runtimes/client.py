@@ -10,8 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock
 from packaging.version import Version
 
+from savedmodel_compat.cache import default_root
 from savedmodel_compat.errors import InfrastructureError, WorkerError
 from savedmodel_compat.runtimes.channel import Channel, LostError
 from savedmodel_compat.runtimes.child import ChildChannel
@@ -216,6 +218,21 @@ class Worker:
         tensors: list[_frames.Tensor],
         limits: Limits,
         model: Path | None = None,
+    ) -> Verdict:
+        """Ask, alone if it is for a GPU, which has no memory for two."""
+        if self._runtime.device != "gpu":
+            return self._ask_again(header, tensors, limits, model)
+        folder = default_root() / "locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / "gpu.lock"):
+            return self._ask_again(header, tensors, limits, model)
+
+    def _ask_again(
+        self,
+        header: dict[str, Any],
+        tensors: list[_frames.Tensor],
+        limits: Limits,
+        model: Path | None,
     ) -> Verdict:
         """Ask once; once more if the container was lost and nothing says that the cell was to blame."""
         self._killed = False

@@ -83,25 +83,35 @@ class Command:
     ) -> None:
         self._mark = uuid.uuid4().hex
         folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
         self._file = folder / "record.json"
         options = ["--json", str(self._file)] if program is COMMAND else []
         environment = environment or {}
         self.host = environment.get("DOCKER_HOST")
-        self.process = subprocess.Popen(
-            [*program, *map(os.fspath, arguments), *options],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, **environment, _MARK: self._mark},
-            start_new_session=True,
-        )
+        with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
+            self.process = subprocess.Popen(
+                [*program, *map(os.fspath, arguments), *options],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                env={**os.environ, **environment, _MARK: self._mark},
+                start_new_session=True,
+            )
         self.owner = life.owner(self.process.pid)
-        self.out = self.err = ""
 
     def end(self, seconds: float = _SECONDS) -> int:
-        """Wait for its end, keep what it printed, and return its exit code."""
-        self.out, self.err = self.process.communicate(timeout=seconds)
-        return self.process.returncode
+        """Wait for its end, and return its exit code."""
+        return self.process.wait(seconds)
+
+    @property
+    def out(self) -> str:
+        """What it printed."""
+        return (self._folder / "out").read_text()
+
+    @property
+    def err(self) -> str:
+        """What it said beside that."""
+        return (self._folder / "err").read_text()
 
     def interrupt(self) -> None:
         """Send what Ctrl-C sends to everything that the terminal sees of it."""
@@ -146,8 +156,9 @@ class Command:
 
     def _demand_alive(self) -> None:
         if self.process.poll() is not None:
-            out, err = self.process.communicate()
-            raise AssertionError(f"it has ended with {self.process.returncode}:\n{out}\n{err}")
+            raise AssertionError(
+                f"it has ended with {self.process.returncode}:\n{self.out}\n{self.err}"
+            )
 
     def processes(self) -> list[int]:
         """The processes on this machine that come from it, itself not among them."""
@@ -182,4 +193,4 @@ def started(*arguments: str | os.PathLike[str], **options: Any) -> Iterator[Comm
     finally:
         if command.process.poll() is None:
             command.process.kill()
-            command.process.communicate()
+            command.process.wait()

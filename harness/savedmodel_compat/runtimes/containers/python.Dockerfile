@@ -11,11 +11,12 @@ LABEL savedmodel-compat.stage=${STAGE}
 
 COPY wheelhouse/ /wheelhouse/
 
-# The base's own pip may not know the wheels' platform tags (CPython 3.6), or not be there.
+# The base's own pip may not know the wheels' platform tags (CPython 3.6), or not be there. Unpacked, as the
+# one for CPython 3.6 can build a source archive only then.
 RUN set -eu; \
     python3 -m venv --without-pip /opt/tensorflow; \
-    set -- /wheelhouse/pip-*.whl; \
-    /opt/tensorflow/bin/python "$1/pip" --isolated install --no-index --no-deps --use-pep517 \
+    python3 -m zipfile -e /wheelhouse/pip-*.whl /tmp/pip; \
+    /opt/tensorflow/bin/python /tmp/pip/pip --isolated install --no-index --no-deps --use-pep517 \
         --find-links /wheelhouse --requirement /wheelhouse/requirements.txt \
         --no-compile --no-cache-dir --disable-pip-version-check --progress-bar off
 
