@@ -203,11 +203,13 @@ class Worker:
         return [str(self._runtime.python), *flags, str(WORKER), kind]
 
     def _configuration(self) -> dict[str, Any]:
-        if not self._native:
-            return {}
         container = self._runtime.container
+        contained = {"contained": container is not None}
+        if not self._native:
+            return contained
         inside = None if container is None else container.inside(native=True)
         return {
+            **contained,
             "libraries": [str(p) for p in (inside or self._runtime).libraries],
             "dtypes": {dtype.name: dtype.number for dtype in DTYPES},
         }

@@ -1,16 +1,19 @@
-"""Child processes of the controller: they die with it, are watched, and their output is kept."""
+"""What the controller has done by others and may have to stop: child processes, and waiting for an engine."""
 
 from __future__ import annotations
 
 import os
+import queue
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from savedmodel_compat.errors import InfrastructureError
 
@@ -18,7 +21,10 @@ _LEASH = Path(__file__).with_name("_leash.py")
 _TICK_SECONDS = 0.1
 _TAIL_LINES = 15
 
+_T = TypeVar("_T")
+
 _running: set[subprocess.Popen[str]] = set()
+_waiting: set[queue.SimpleQueue[BaseException | None]] = set()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,10 +116,44 @@ def run(
     )
 
 
+def wait_for(work: Callable[[], _T]) -> _T:
+    """Do what others may take long to do and nobody can kill, and wait for its end, or until everything is stopped.
+
+    What is stopped so goes on until this process ends.
+
+    Args:
+        work: done on a thread of its own.
+
+    Raises:
+        InfrastructureError: the user wants to stop.
+    """
+    ends: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
+    done: list[_T] = []
+
+    def serve() -> None:
+        try:
+            done.append(work())
+            ends.put(None)
+        except BaseException as error:  # noqa: BLE001 - handed to whoever waits
+            ends.put(error)
+
+    _waiting.add(ends)
+    try:
+        threading.Thread(target=serve, daemon=True).start()
+        error = ends.get()
+    finally:
+        _waiting.discard(ends)
+    if error is not None:
+        raise error
+    return done[0]
+
+
 def stop_all() -> None:
-    """Kill every command that runs now, on whichever thread: the user wants to stop."""
+    """Kill every command that runs now, and wait for nobody, on whichever thread: the user wants to stop."""
     for process in list(_running):
         _kill(process)
+    for ends in list(_waiting):
+        ends.put(InfrastructureError("it was stopped by the user"))
 
 
 def _leashed(arguments: tuple[str, ...]) -> tuple[str, ...]:

@@ -181,7 +181,8 @@ class Command:
         """Demand that nothing of it is there, soon."""
         with contextlib.suppress(AssertionError):
             wait_for("its end", lambda: not self.left(), seconds)
-        assert self.left() == []
+        if left := self.left():
+            raise AssertionError(f"after {seconds:g} s there is left: {left}")
 
 
 @contextlib.contextmanager

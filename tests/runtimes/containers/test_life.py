@@ -62,7 +62,9 @@ def test_labels(never: Path, tmp_path: Path) -> None:
         said = labels_of("container", command.at_work())
         assert said[OWNER] == command.owner
         assert len(said[RUN]) == 16
-        assert any(said[RUN] in Path(f"/proc/{pid}/cmdline").read_text() for pid in command.processes())
+        assert any(
+            said[RUN] in Path(f"/proc/{pid}/cmdline").read_text() for pid in command.processes()
+        )
 
 
 def test_a_run_leaves_nothing(soon: Path, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import IO, Any, TypeVar
 
 from savedmodel_compat.errors import EngineError, UnsupportedError
+from savedmodel_compat.runtimes import processes
 from savedmodel_compat.runtimes.labels import STAGE
 
 _T = TypeVar("_T")
@@ -200,19 +201,23 @@ class Engine:
         def fetch(client: Any) -> None:
             whole = name if "@" in name or ":" in name.rpartition("/")[2] else f"{name}:latest"
             layers: dict[str, tuple[int, int]] = {}
+            problem = None
+            # To the end even after an error: only then is the connection given back.
             for line in client.pull(whole, stream=True, decode=True):
-                if "error" in line:
-                    raise EngineError(
-                        f"the image {name} could not be pulled: {line['error']}", hint=_OTHER_IMAGE
-                    )
+                problem = problem or line.get("error")
                 sizes = line.get("progressDetail") or {}
                 if line.get("status") == "Downloading" and sizes.get("total"):
                     layers[line["id"]] = (sizes["current"], sizes["total"])
                     if progress is not None:
                         done, total = map(sum, zip(*layers.values(), strict=True))
                         progress(done, total, name)
+            if problem is not None:
+                said = f"the image {name} could not be pulled: {problem}"
+                raise EngineError(said, hint=_OTHER_IMAGE)
 
-        self._order(f"pull the image {name}", fetch, hint=_OTHER_IMAGE)
+        processes.wait_for(
+            lambda: self._order(f"pull the image {name}", fetch, hint=_OTHER_IMAGE)
+        )
         found = self.image(name)
         if found is None:
             raise EngineError(f"the image {name} was pulled and is not there", hint=_OTHER_IMAGE)
@@ -253,15 +258,17 @@ class Engine:
                 forcerm=True,
                 decode=True,
             )
+            problem = False
             for line in stream:
                 text = line.get("stream") or line.get("error") or ""
                 printed.extend(text.splitlines())
-                if "error" in line:
-                    said = "\n".join(printed[-_KEPT_LINES:])
-                    raise EngineError(f"the image {name} could not be built:\n{said}")
+                problem = problem or "error" in line
+            if problem:
+                said = "\n".join(printed[-_KEPT_LINES:])
+                raise EngineError(f"the image {name} could not be built:\n{said}")
 
         try:
-            self._order(f"build the image {name}", make)
+            processes.wait_for(lambda: self._order(f"build the image {name}", make))
         finally:
             # An earlier stage has no name, and nothing else would ever remove it.
             for stage in self.images(f"{STAGE}={arguments.get('STAGE', '')}"):

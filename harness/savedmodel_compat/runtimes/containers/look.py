@@ -18,7 +18,7 @@ from savedmodel_compat.runtimes.worker import _frames
 
 _SECONDS = 180.0
 _MODEL = re.compile(rb"^Model:\s*(.+?)\s*$", re.MULTILINE)
-_DRIVER = re.compile(rb"Kernel Module[^\d\n]*([\d.]+)")
+_DRIVER = re.compile(rb"Kernel Module.*?\s(\d+\.[\d.]+)\s")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,12 +74,19 @@ def gpu_of(runtime: Contained, inside: Inside) -> Gpu:
             hint="its CUDA may not know this card or driver; choose a release that does",
         )
     driver, *cards = outputs["driver"].tolist()
-    version = _DRIVER.search(driver)
-    models = [found.group(1).decode() for card in cards if (found := _MODEL.search(card))]
-    return Gpu(
-        model=models[0] if models else "unknown",
-        driver=version.group(1).decode() if version else "unknown",
-    )
+    return Gpu(model=model_of(cards[0] if cards else b""), driver=driver_of(driver))
+
+
+def model_of(information: bytes) -> str:
+    """Return a GPU's name from what the driver has of it under /proc/driver/nvidia/gpus."""
+    found = _MODEL.search(information)
+    return found.group(1).decode("utf-8", "replace") if found else "unknown"
+
+
+def driver_of(version: bytes) -> str:
+    """Return the driver's version from /proc/driver/nvidia/version."""
+    found = _DRIVER.search(version)
+    return found.group(1).decode("ascii") if found else "unknown"
 
 
 def _answer(runtime: Contained, inside: Inside, op: str) -> tuple[Mapping[str, Any], Arrays]:

@@ -15,6 +15,8 @@ USER = 65534
 
 _LOADED_MB = 1024
 """What a loaded TensorFlow and the worker may take beside a cell (measured: up to 0.5 GB)."""
+_SCRATCH_FILES = 65536
+"""How many files and folders may be there at a time: they are removed after each cell, which takes a second for some 150,000."""
 _FILTERED = "2"
 """SECCOMP_MODE_FILTER (linux/seccomp.h)."""
 
@@ -110,10 +112,10 @@ def host(
         "nano_cpus": int(min(processors, facts.processors) * 1e9),
         "pids_limit": seal.processes or 512 + 16 * facts.processors,
         "network_mode": "none",
-        "ipc_mode": "private",
+        "ipc_mode": "none",
         "read_only": True,
         "tmpfs": {
-            "/tmp": f"rw,noexec,nosuid,nodev,mode=1777,size={seal.scratch_megabytes}m"  # noqa: S108
+            "/tmp": f"rw,noexec,nosuid,nodev,mode=1777,size={seal.scratch_megabytes}m,nr_inodes={_SCRATCH_FILES}"  # noqa: S108
         },
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges"],

@@ -77,8 +77,8 @@ class NearShelf(Shelf):
 
     def __init__(self) -> None:
         super().__init__()
+        sweep()
         parent = default_root() / _FOLDER
-        life.sweep_folders(parent)
         parent.mkdir(parents=True, exist_ok=True)
         self._folder = Path(tempfile.mkdtemp(prefix=f"{life.owner()}@", dir=parent))
         self._folder.chmod(0o755)
@@ -137,6 +137,11 @@ class FarShelf(Shelf):
 
     def _fill(self, folder: Path, name: str) -> None:
         self._engine.put(self._holder, INSIDE, tar_of({name: folder}))
+
+
+def sweep() -> None:
+    """Remove what dead runs have left in the cache."""
+    life.sweep_folders(default_root() / _FOLDER)
 
 
 def is_readable(folder: Path) -> bool:

@@ -1,7 +1,8 @@
 """A process that outlives the controller by a moment, to remove what it may have left in the engine.
 
 It is started with the controller's first container, waits for the end of its standard input, which only the controller's end
-brings, however it ends, and removes everything of that run. What survives even this is swept at the next start.
+brings, however it ends, and removes everything of that run, unless the controller says that it has. What survives even this is
+swept at the next start.
 """
 
 from __future__ import annotations
@@ -9,11 +10,14 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import sys
+import time
 
 from savedmodel_compat.errors import SavedModelCompatError
 
 NOTHING_LEFT = b"."
 """What a controller that has cleaned up behind itself says last."""
+_PAUSES = (0.0, 0.5, 2.0)
+_CODE = f"import sys; sys.path[:] = sys.argv[2:]; from {__name__} import main; main(sys.argv[1])"
 
 
 def start(run: str) -> subprocess.Popen[bytes]:
@@ -23,7 +27,8 @@ def start(run: str) -> subprocess.Popen[bytes]:
         run: its name.
     """
     return subprocess.Popen(
-        [sys.executable, "-m", __name__, run],
+        # What the controller imports, and from there: the working directory may hold a docker.py of its own.
+        [sys.executable, "-c", _CODE, run, *sys.path],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -36,12 +41,13 @@ def main(run: str) -> None:
     """Wait for the controller's end, then remove what is left of its run."""
     if sys.stdin.buffer.read() == NOTHING_LEFT:
         return
-    from savedmodel_compat.runtimes.containers import engine, life
+    from savedmodel_compat.runtimes.containers import engine, life, shelf
 
     # Nobody is left to be told; the next start of any run sweeps.
     with contextlib.suppress(SavedModelCompatError):
-        life.end(engine.connect(), run)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])
+        found = engine.connect()
+        for pause in _PAUSES:
+            # What the controller ordered in its last moment may be made only now.
+            time.sleep(pause)
+            life.end(found, run)
+    shelf.sweep()

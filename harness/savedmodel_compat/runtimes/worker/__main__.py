@@ -1,7 +1,8 @@
 """A worker: gets one runtime ready, then answers requests, each in a forked child.
 
 ``python -I worker KIND`` with KIND ``native``, ``python`` or ``image`` (a module of this folder named ``_KIND``). The first frame
-on standard input configures it; every later one is a cell. End of input ends it.
+on standard input configures it, and says with ``contained`` whether all around it is there for it alone; every later one is a
+cell. End of input ends it.
 """
 
 import os
@@ -13,6 +14,7 @@ sys.dont_write_bytecode = True
 
 import _cell  # noqa: E402
 import _frames  # noqa: E402
+import _leavings  # noqa: E402
 import _seal  # noqa: E402
 
 _CHUNK = 1 << 20
@@ -72,7 +74,12 @@ def main(kind):
     if hello is None:
         return 0
     started = time.monotonic()
+    contained = hello[0].get("contained", False)
+    # Before the worker adds a filter of its own: it is the engine's that is asked about.
+    seal = _seal.read()
     try:
+        if contained:
+            _seal.close()
         backend = _backend(kind, hello[0])
         ready = backend.describe()
     except BaseException as error:  # the controller tells the user why this runtime does not start
@@ -80,7 +87,7 @@ def main(kind):
             {"error": str(error), "type": type(error).__name__, "trace": traceback.format_exc()}
         )
         return 1
-    ready["seal"] = _seal.read()
+    ready["seal"] = seal
     ready["seconds"] = time.monotonic() - started
     controller.send(ready)
     while True:
@@ -99,6 +106,8 @@ def main(kind):
             )
         except _cell.Orphaned:
             return 0
+        if contained:
+            _leavings.sweep()
         controller.send(verdict, outputs)
 
 

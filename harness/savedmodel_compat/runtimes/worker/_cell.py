@@ -8,7 +8,6 @@ import ctypes
 import os
 import resource
 import select
-import shutil
 import signal
 import sys
 import tempfile
@@ -16,6 +15,8 @@ import time
 import traceback
 
 import _frames
+import _leavings
+import _seal
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -138,6 +139,9 @@ def adopt_orphans():
 
 def _end_orphans():
     """Kill what a cell that is over has left running; a kernel that does not list children leaves it be."""
+    if os.getpid() == 1:
+        # All others at one blow: who forks faster than it is killed one by one does not get away.
+        _send(os.kill, -1)
     children = "/proc/self/task/%d/children" % os.getpid()
     while os.path.exists(children):
         with open(children) as listed:
@@ -166,6 +170,7 @@ def _use_temporary_folder(folder):
 def _run_child(job, request, tensors, results, log, parent):
     os.setpgid(0, 0)
     die_with_parent(parent)
+    _seal.open_own()
     _die_first()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
@@ -184,11 +189,16 @@ def _run_child(job, request, tensors, results, log, parent):
 
 def _kill(pid):
     """Kill the child and what it started."""
-    for end in (lambda: os.killpg(pid, signal.SIGKILL), lambda: os.kill(pid, signal.SIGKILL)):
-        try:
-            end()
-        except ProcessLookupError:
-            continue
+    _send(os.killpg, pid)
+    _send(os.kill, pid)
+
+
+def _send(kill, whom):
+    """Send SIGKILL, to nobody if nobody is there."""
+    try:
+        kill(whom, signal.SIGKILL)
+    except ProcessLookupError:
+        pass  # the usual case: it has ended, and had started nothing
 
 
 class _Watch(object):
@@ -255,10 +265,7 @@ class _Watch(object):
         if not pid:
             _kill(self.pid)
             _, status = os.waitpid(self.pid, 0)
-        try:
-            os.killpg(self.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass  # the usual case: it had started nothing
+        _send(os.killpg, self.pid)
         return status
 
     def drain_log(self):
@@ -325,7 +332,7 @@ def run(job, request, tensors, controller, to_close):
         os.close(results)
         os.close(log)
         if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+            _leavings.remove(folder)
     killed = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
     return {
         "answer": watch.answer,

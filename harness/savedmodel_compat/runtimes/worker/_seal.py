@@ -1,8 +1,43 @@
-"""What the kernel says of the sandbox that this process is in; a controller compares it with what it asked for."""
+"""The sandbox that this process is in: what the kernel says of it, and what this process closes of what it leaves open.
 
+A controller compares the first with what it asked for. The second keeps cells, which may run whatever a model has them run, from
+the process that they are forked from, from each other, and from what an engine's own seccomp profile lets through.
+"""
+
+import ctypes
 import os
+import signal
+import struct
 
 _FIELDS = ("CapBnd", "CapEff", "NoNewPrivs", "Seccomp")
+
+_PR_SET_DUMPABLE = 4
+_PR_SET_SECCOMP = 22
+_SECCOMP_MODE_FILTER = 2
+
+# Classic BPF over struct seccomp_data (linux/filter.h, linux/seccomp.h, linux/audit.h).
+_LOAD, _IF_EQUAL, _IF_AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
+_NUMBER_AT, _ARCH_AT, _FIRST_AT = 0, 4, 16
+_ALLOW, _REFUSE = 0x7FFF0000, 0x00050001
+_X86_64 = 0xC000003E
+_X32 = 0x40000000
+
+# System calls of x86-64 (arch/x86/entry/syscalls/syscall_64.tbl).
+_REFUSED = {
+    # What they make is there for the next cell, and counts against its memory.
+    "shmget": 29,
+    "semget": 64,
+    "msgget": 68,
+    "mq_open": 240,
+    # It opens sockets, and no filter sees of which family.
+    "io_uring_setup": 425,
+}
+_FIRST_ARGUMENTS = {
+    # AF_UNIX, AF_INET, AF_INET6, AF_NETLINK: those that a network namespace holds. AF_VSOCK reaches the machine's own host.
+    41: (1, 2, 10, 16),  # socket
+    # Itself: the limits of the worker are those of the next cell.
+    302: (0,),  # prlimit64
+}
 
 
 def read():
@@ -30,3 +65,48 @@ def _routes():
             continue
         count += len([row for row in rows if row.split()[-1] != "lo"])
     return count
+
+
+def close():
+    """Let no cell look into, stop or change this process, nor use what outlives a cell or leaves the container.
+
+    Raises:
+        OSError: the kernel refuses; then nothing may run here.
+    """
+    # Python's own handler would end the first process of a container at any cell's wish; without it the kernel lets nothing through.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    _control(_PR_SET_DUMPABLE, 0)
+    program = _program()
+    code = ctypes.create_string_buffer(b"".join(struct.pack("<HBBI", *step) for step in program))
+    head = ctypes.create_string_buffer(
+        struct.pack("<HxxxxxxQ", len(program), ctypes.addressof(code))
+    )
+    _control(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(head))
+
+
+def open_own():
+    """Give a cell its own files in /proc back, which a process that cannot be looked into has not."""
+    _control(_PR_SET_DUMPABLE, 1)
+
+
+def _control(option, *arguments):
+    libc = ctypes.CDLL(None, use_errno=True)
+    words = [ctypes.c_ulong(word) for word in (arguments + (0,) * 4)[:4]]
+    if libc.prctl(option, *words):
+        error = ctypes.get_errno()
+        raise OSError(error, "prctl(%d): %s" % (option, os.strerror(error)))
+
+
+def _program():
+    """Return the filter: the steps (operation, steps to skip if so, if not, operand)."""
+    refuse, allow = (_RETURN, 0, 0, _REFUSE), (_RETURN, 0, 0, _ALLOW)
+    steps = [(_LOAD, 0, 0, _ARCH_AT), (_IF_EQUAL, 1, 0, _X86_64), refuse]
+    steps += [(_LOAD, 0, 0, _NUMBER_AT), (_IF_AT_LEAST, 0, 1, _X32), refuse]
+    for number in sorted(_REFUSED.values()):
+        steps += [(_IF_EQUAL, 0, 1, number), refuse]
+    for number, allowed in sorted(_FIRST_ARGUMENTS.items()):
+        steps += [(_IF_EQUAL, 0, 2 * len(allowed) + 2, number), (_LOAD, 0, 0, _FIRST_AT)]
+        for value in allowed:
+            steps += [(_IF_EQUAL, 0, 1, value), allow]
+        steps += [refuse]
+    return steps + [allow]
