@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -224,7 +225,7 @@ def _docker(table: Mapping[str, object], path: Path) -> Docker:
             value = table[name]
             whole = name != "processors"
             right = isinstance(value, int if whole else (int, float))
-            if not right or isinstance(value, bool) or float(str(value)) <= 0:
+            if not right or isinstance(value, bool) or not 0 < float(str(value)) < math.inf:
                 raise _wrong(path, f"{key}.{name}", value, "a positive number")
             found[name] = value
     return Docker(**found)  # type: ignore[arg-type] # checked above, by name

@@ -41,6 +41,10 @@ _QUIET = {
 }
 
 
+_UNREADABLE = (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError)
+"""What comes of an answer that a cell made up by itself, without the worker's code, and that no reader had in mind."""
+
+
 class Worker:
     """A running worker of one runtime and loader.
 
@@ -278,7 +282,13 @@ class Worker:
             if lost.from_outside:
                 raise _LostFromOutsideError(str(lost), verdict) from None
             return verdict
-        return verdict_of(answer, outputs, shown)
+        if answer["ran_out"] and self._runtime.container is not None:
+            # The engine never forgets it of a container, and whatever ended this one later would go by that name.
+            self.close()
+        try:
+            return verdict_of(answer, outputs, shown)
+        except _UNREADABLE as error:
+            return Verdict(worker_lost=f"garbage in a cell's answer: {error}")
 
     def _send(self, header: dict[str, Any], tensors: Sequence[_frames.Tensor] = ()) -> None:
         assert self._channel is not None

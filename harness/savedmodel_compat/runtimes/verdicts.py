@@ -93,7 +93,8 @@ def verdict_of(
         shown: makes of the worker's words those that a user reads.
     """
     said = header["answer"]
-    seconds = {"cell": header["seconds"], **((said or {}).get("seconds") or {})}
+    stages = (said or {}).get("seconds") or {}
+    seconds = {"cell": header["seconds"], **{name: float(took) for name, took in stages.items()}}
     common: dict[str, Any] = {
         "stage": header["stage"],
         "seconds": seconds,

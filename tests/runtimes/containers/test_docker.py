@@ -73,15 +73,15 @@ def test_the_same_cells_as_provider_wheel(
     )
 
 
-def test_a_cell_says_what_it_ran_in(site: Site, corpus: Path, tmp_path: Path) -> None:
+def test_a_cell_says_what_it_ran_in(
+    contained_runtime: Contain, corpus: Path, tmp_path: Path
+) -> None:
     """Its record has the image by id, what that is built upon, and the version that TensorFlow inside gives."""
     options = (str(corpus / "half_plus_two_cpu"), "--on", "2.4.4", "--provider", "docker")
     cell = _cells(tmp_path / "record.json", *options)[0]
-    [image] = [
-        i
-        for i in docker.stock()["2.4.4"]
-        if i.labels[KIND] == "native" and i.name == cell["image"]["name"]
-    ]  # type: ignore[index]
+    runtime = contained_runtime("2.4.4")
+    assert runtime.container is not None
+    image = runtime.container.inside(native=True).image
     assert cell["image"] == {
         "name": image.name,
         "id": image.id,

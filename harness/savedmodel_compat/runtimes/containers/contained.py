@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import queue
+import signal
 import struct
 import subprocess
 import threading
@@ -29,6 +30,7 @@ _CHUNK = 1 << 18
 _LOG_BYTES = 4000
 _PENDING = 64
 _END_SECONDS = 10.0
+_KILLED = 128 + signal.SIGKILL
 _MODELS = "/models"
 
 
@@ -336,7 +338,8 @@ class ContainerChannel:
             return LostError(f"{error.message}", from_outside=True)
         if state is None:
             return LostError("its container was removed from outside", from_outside=True)
-        if state.out_of_memory:
+        # It stays said of a container that has lost a cell so; then this end has another cause.
+        if state.out_of_memory and state.exit_code == _KILLED:
             return LostError("its container ran out of memory", out_of_memory=True)
         if state.running:
             return LostError(f"{what}, though its container runs", from_outside=True)

@@ -96,6 +96,21 @@ class State:
     created: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Volume:
+    """A volume that the engine has.
+
+    Args:
+        name: its name.
+        labels: its labels.
+        created: when it was made, as the engine writes it.
+    """
+
+    name: str
+    labels: Mapping[str, str]
+    created: str
+
+
 class Stream:
     """The two-way connection to a container's standard streams.
 
@@ -215,9 +230,7 @@ class Engine:
                 said = f"the image {name} could not be pulled: {problem}"
                 raise EngineError(said, hint=_OTHER_IMAGE)
 
-        processes.wait_for(
-            lambda: self._order(f"pull the image {name}", fetch, hint=_OTHER_IMAGE)
-        )
+        processes.wait_for(lambda: self._order(f"pull the image {name}", fetch, hint=_OTHER_IMAGE))
         found = self.image(name)
         if found is None:
             raise EngineError(f"the image {name} was pulled and is not there", hint=_OTHER_IMAGE)
@@ -414,12 +427,19 @@ class Engine:
             lambda client: client.create_volume(name=name, labels=dict(labels)),
         )
 
-    def volumes(self, label: str) -> Mapping[str, Mapping[str, str]]:
-        """Return the labels of every volume that has a label, by its name."""
+    def volumes(self, label: str) -> list[Volume]:
+        """Return the volumes that have a label."""
 
-        def look(client: Any) -> dict[str, Mapping[str, str]]:
+        def look(client: Any) -> list[Volume]:
             rows = client.volumes(filters={"label": label}).get("Volumes") or ()
-            return {row["Name"]: row.get("Labels") or {} for row in rows}
+            return [
+                Volume(
+                    name=row["Name"],
+                    labels=row.get("Labels") or {},
+                    created=row.get("CreatedAt", ""),
+                )
+                for row in rows
+            ]
 
         return self._ask("list its volumes", look)
 

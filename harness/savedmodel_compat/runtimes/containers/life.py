@@ -6,17 +6,22 @@ when it started, in which process namespace and since which boot.
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import shutil
+import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 from pathlib import Path
 
-from savedmodel_compat.runtimes.containers.engine import Engine, State
+from savedmodel_compat.errors import EngineError
+from savedmodel_compat.runtimes.containers.engine import Engine, State, Volume
 from savedmodel_compat.runtimes.labels import OWNER, RUN
 
+_LOGGER = logging.getLogger("savedmodel_compat")
 _STRANGER_ENDED = timedelta(minutes=10)
 _STRANGER_UNSTARTED = timedelta(hours=24)
 _STARTED_AT = 19
@@ -46,12 +51,15 @@ def labels() -> Mapping[str, str]:
 
 
 def is_over(name: str) -> bool | None:
-    """Tell whether the process that an owner's name means has ended; None if it is of another machine."""
+    """Tell whether the process that an owner's name means has ended; None if it is of another machine, or hidden."""
     machine, _, rest = name.partition(".")
     number, _, started = rest.partition(".")
     if machine != _machine() or not number.isdecimal():
         return None
-    return str(_started(int(number))) != started
+    now = _started(int(number))
+    if now is None and _is_hidden(int(number)):
+        return None
+    return str(now) != started
 
 
 def sweep(engine: Engine) -> int:
@@ -66,14 +74,21 @@ def sweep(engine: Engine) -> int:
     for container in engine.containers(RUN):
         state = engine.state(container)
         if state is not None and _is_leftover(state):
-            engine.remove(container)
-            count += 1
-    for name, found in engine.volumes(RUN).items():
-        # A stranger's volume cannot be told from a live one; its container goes first, then nobody asks for it.
-        if is_over(found.get(OWNER, "")):
-            engine.remove_volume(name)
-            count += 1
+            count += _removed(engine.remove, container)
+    for volume in engine.volumes(RUN):
+        if _is_left(volume, engine):
+            count += _removed(engine.remove_volume, volume.name)
     return count
+
+
+def _removed(remove: Callable[[str], None], name: str) -> bool:
+    """Remove something, or leave it to the next sweep: another run may be at the same just now."""
+    try:
+        remove(name)
+    except EngineError as error:
+        _LOGGER.info("a dead run's leftover stays: %s", error.message)
+        return False
+    return True
 
 
 def end(engine: Engine, name: str) -> None:
@@ -86,15 +101,24 @@ def end(engine: Engine, name: str) -> None:
     for container in engine.containers(f"{RUN}={name}"):
         engine.remove(container)
     for volume in engine.volumes(f"{RUN}={name}"):
-        engine.remove_volume(volume)
+        engine.remove_volume(volume.name)
 
 
 def sweep_folders(parent: Path) -> None:
-    """Remove the folders, named by their owners, of processes that have ended."""
+    """Remove the folders, named by their owners, of processes that have ended.
+
+    Those of another machine, or of this one before it was started anew, go a day after they were last added to.
+    """
     if not parent.is_dir():
         return
     for folder in parent.iterdir():
-        if is_over(folder.name.rpartition("@")[0]):
+        over = is_over(folder.name.rpartition("@")[0])
+        if over is None:
+            # Somebody else may have removed it meanwhile.
+            with contextlib.suppress(FileNotFoundError):
+                age = time.time() - folder.stat().st_mtime
+                over = age > _STRANGER_UNSTARTED.total_seconds()
+        if over:
             shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -104,8 +128,21 @@ def _is_leftover(state: State) -> bool:
         return over
     if state.running:
         return False
-    age = datetime.now(timezone.utc) - _moment(state.created)
-    return age > (_STRANGER_UNSTARTED if state.is_unstarted else _STRANGER_ENDED)
+    return _age(state.created) > (_STRANGER_UNSTARTED if state.is_unstarted else _STRANGER_ENDED)
+
+
+def _is_left(volume: Volume, engine: Engine) -> bool:
+    over = is_over(volume.labels.get(OWNER, ""))
+    if over is not None:
+        return over
+    # As long as its run lives, so does the container that fills it.
+    run_of_it = f"{RUN}={volume.labels.get(RUN, '')}"
+    return _age(volume.created) > _STRANGER_UNSTARTED and not engine.containers(run_of_it)
+
+
+def _age(created: str) -> timedelta:
+    """Return how long ago something was, to the day if the engine writes its own time zone's moments."""
+    return datetime.now(timezone.utc) - _moment(created)
 
 
 def _moment(text: str) -> datetime:
@@ -131,6 +168,17 @@ def _started(pid: int) -> int | None:
     if len(fields) <= _STARTED_AT or fields[0] in {"Z", "X"}:
         return None
     return int(fields[_STARTED_AT])
+
+
+def _is_hidden(pid: int) -> bool:
+    """Tell whether there is such a process, of another user, whom this system's /proc keeps to itself."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return not Path(f"/proc/{pid}").exists()
+    except OSError:
+        return False
+    return False
 
 
 def _first_line(path: Path) -> str:

@@ -112,7 +112,8 @@ def host(
         "nano_cpus": int(min(processors, facts.processors) * 1e9),
         "pids_limit": seal.processes or 512 + 16 * facts.processors,
         "network_mode": "none",
-        "ipc_mode": "none",
+        # What CUDA wants of /dev/shm is its own affair; all else does without.
+        "ipc_mode": "private" if gpu else "none",
         "read_only": True,
         "tmpfs": {
             "/tmp": f"rw,noexec,nosuid,nodev,mode=1777,size={seal.scratch_megabytes}m,nr_inodes={_SCRATCH_FILES}"  # noqa: S108

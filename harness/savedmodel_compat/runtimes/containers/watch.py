@@ -49,5 +49,6 @@ def main(run: str) -> None:
         for pause in _PAUSES:
             # What the controller ordered in its last moment may be made only now.
             time.sleep(pause)
-            life.end(found, run)
+            with contextlib.suppress(SavedModelCompatError):
+                life.end(found, run)
     shelf.sweep()

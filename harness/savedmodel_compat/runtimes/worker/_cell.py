@@ -292,7 +292,8 @@ def run(job, request, tensors, controller, to_close):
 
     Returns:
         ``(header, tensors)``: ``answer`` (None if the child gave none), ``stage`` that it had begun, ``signal``,
-        ``status``, ``timed_out``, ``out_of_memory``, ``garbled``, ``seconds``, ``log``.
+        ``status``, ``timed_out``, ``out_of_memory``, ``ran_out`` (whether anything was killed for its memory, answer or
+        not), ``garbled``, ``seconds``, ``log``.
 
     Raises:
         Orphaned: the controller is gone; the child has been killed.
@@ -334,13 +335,15 @@ def run(job, request, tensors, controller, to_close):
         if folder is not None:
             _leavings.remove(folder)
     killed = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
+    ran_out = oom_kills() > killed_before
     return {
         "answer": watch.answer,
         "stage": watch.stage,
         "timed_out": timed_out,
         "signal": None if timed_out or watch.answer is not None else killed,
         "status": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
-        "out_of_memory": watch.answer is None and oom_kills() > killed_before,
+        "out_of_memory": watch.answer is None and ran_out,
+        "ran_out": ran_out,
         "garbled": watch.garbled,
         "seconds": time.monotonic() - started,
         "log": watch.log.text(),

@@ -106,10 +106,27 @@ class Decoder(object):
         start = _HEAD.size + head
         if len(have) < start + payload:
             return None
-        header = json.loads(bytes(have[_HEAD.size : start]).decode("utf-8"))
+        header, listed = _listed(bytes(have[_HEAD.size : start]), payload)
         tensors, at = [], start
-        for name, dtype, shape, nbytes in header.pop("tensors"):
-            tensors.append(Tensor(name, dtype, shape, bytes(have[at : at + nbytes])))
-            at += nbytes
+        with memoryview(have) as view:
+            for name, dtype, shape, nbytes in listed:
+                tensors.append(Tensor(name, dtype, shape, bytes(view[at : at + nbytes])))
+                at += nbytes
         del have[: start + payload]
         return header, tensors
+
+
+def _listed(body: bytes, payload: int) -> Tuple[Dict[str, Any], List[Tuple[str, str, Any, int]]]:
+    """Return a header without its list of tensors, and the list; whoever wrote it may mean harm."""
+    try:
+        header = json.loads(body.decode("utf-8"))
+        listed = [
+            (str(name), str(dtype), [int(size) for size in shape], int(nbytes))
+            for name, dtype, shape, nbytes in header.pop("tensors")
+        ]
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        raise ProtocolError("a header that says nothing: %s" % error) from None
+    sizes = [nbytes for _, _, _, nbytes in listed]
+    if sum(sizes) != payload or min(sizes, default=0) < 0:
+        raise ProtocolError("tensors of %s bytes came with %d" % (sizes[:10], payload))
+    return header, listed
