@@ -127,6 +127,9 @@ def build(  # noqa: PLR0917 - click passes them by name
             click.echo(f"{pin.release} {provider}: {got}", err=True)
         else:
             click.echo(f"{got.label}: {', '.join(got.places)}")
+            for problem in dict.fromkeys(got.problems.values()):
+                problems.append(problem)
+                click.echo(f"{pin.release} {provider}: {problem}", err=True)
     if problems:
         raise InfrastructureError(
             f"{len(problems)} of {len(readied)} releases could not be made ready"

@@ -124,6 +124,8 @@ def _consumer(
     common = Consumer(release=release, provider=str(provider), loader=str(loader), device=device)
     if isinstance(got, SavedModelCompatError):
         return _with_problem(common, got)
+    if loader in got.problems:
+        return _with_problem(common, got.problems[loader])
     if loader not in got.loaders:
         reason = f"{got.label} has no loader '{loader}': {_other_way(provider, loader)}"
         return _replaced(common, outcome=Outcome.UNSUPPORTED, reason=reason)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
-from savedmodel_compat.errors import UnsupportedError
+from savedmodel_compat.errors import SavedModelCompatError, UnsupportedError
 from savedmodel_compat.runtimes.pins import Pin
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ class Runtime:
         loaders: the loaders that work there.
         container: where it is in an engine; None if it is on this machine, where ``python`` and ``libraries`` mean files.
         gpu: the GPU that its cells run on; None on a CPU.
+        problems: why loaders that were asked for are not among ``loaders``, where something went wrong.
         environment: variables to add to the worker's environment.
     """
 
@@ -96,6 +97,7 @@ class Runtime:
     loaders: frozenset[Loader]
     container: Contained | None = None
     gpu: Gpu | None = None
+    problems: Mapping[Loader, SavedModelCompatError] = field(default_factory=dict, hash=False)
     environment: Mapping[str, str] = field(
         default_factory=lambda: dict(WORKER_ENVIRONMENT),
         hash=False,

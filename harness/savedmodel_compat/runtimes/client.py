@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import struct
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -41,7 +42,16 @@ _QUIET = {
 }
 
 
-_UNREADABLE = (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError)
+_UNREADABLE = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    TypeError,
+    ValueError,
+    struct.error,
+    _frames.ProtocolError,
+)
 """What comes of an answer that a cell made up by itself, without the worker's code, and that no reader had in mind."""
 
 
@@ -126,7 +136,8 @@ class Worker:
         if self._runtime.container is not None:
             from savedmodel_compat.runtimes.containers import seal
 
-            seal.demand(ready["seal"], self._runtime.label)
+            limited = bool(self._runtime.container.seal.megabytes or self._megabytes)
+            seal.demand(ready["seal"], self._runtime.label, memory=limited)
         self.tensorflow = ready["tensorflow"]
         self._demand_release()
         self.ready_seconds = time.monotonic() - began

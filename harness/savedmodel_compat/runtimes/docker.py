@@ -16,7 +16,7 @@ from packaging.version import Version
 import savedmodel_compat
 from savedmodel_compat.cache import Cache, default_root
 from savedmodel_compat.config import DOCKER_IMAGES, Docker, template
-from savedmodel_compat.errors import InfrastructureError, UnsupportedError
+from savedmodel_compat.errors import InfrastructureError, SavedModelCompatError, UnsupportedError
 from savedmodel_compat.runtimes import wheel
 from savedmodel_compat.runtimes.base import (
     Gpu,
@@ -199,11 +199,26 @@ class _Making:
         return self._runtime(native=place, installed=place)
 
     def built(self, loaders: Sequence[Loader]) -> Runtime:
+        """Build both images if both are wanted; that one of them cannot be had does not take the other along."""
+        problems: dict[Loader, SavedModelCompatError] = {}
         others = [loader for loader in loaders if loader is not Loader.C]
-        return self._runtime(
-            native=self._native() if Loader.C in loaders else None,
-            installed=self._python() if others else None,
-        )
+        native = self._tried(self._native, [Loader.C], problems) if Loader.C in loaders else None
+        installed = self._tried(self._python, others, problems) if others else None
+        if native is None and installed is None:
+            raise next(iter(problems.values()))
+        return self._runtime(native=native, installed=installed, problems=problems)
+
+    def _tried(
+        self,
+        make: Callable[[], _Place],
+        loaders: Sequence[Loader],
+        problems: dict[Loader, SavedModelCompatError],
+    ) -> _Place | None:
+        try:
+            return make()
+        except (UnsupportedError, InfrastructureError) as error:
+            problems.update(dict.fromkeys(loaders, error))
+            return None
 
     def _native(self) -> _Place:
         if self.pin.unavailable is not None:
@@ -288,7 +303,13 @@ class _Making:
             lock_sha256=None,
         ).write(folder)
 
-    def _runtime(self, *, native: _Place | None, installed: _Place | None) -> Runtime:
+    def _runtime(
+        self,
+        *,
+        native: _Place | None,
+        installed: _Place | None,
+        problems: Mapping[Loader, SavedModelCompatError] | None = None,
+    ) -> Runtime:
         place = native or installed
         assert place is not None
         contained = replace(
@@ -310,6 +331,7 @@ class _Making:
             loaders=frozenset(loaders),
             container=contained,
             gpu=self._gpu(place) if contained.gpu else None,
+            problems=problems or {},
             environment=worker_environment(self.pin.device),
         )
 

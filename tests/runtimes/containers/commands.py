@@ -135,16 +135,18 @@ class Command:
 
     def at_work(self) -> str:
         """Wait until a cell is at work, and return its container."""
-        return wait_for("a cell at work", self._at_work)
+        return wait_for("a cell at work", lambda: next(iter(self.working()), None))
 
-    def _at_work(self) -> str | None:
+    def working(self) -> list[str]:
+        """The containers in which a cell is at work."""
         self._demand_alive()
+        found = []
         for container in self.containers():
             with contextlib.suppress(subprocess.CalledProcessError):
                 # A line of titles, the worker, and the cell that it has forked.
                 if len(docker("top", container, "-o", "pid", host=self.host)) > 2:
-                    return container
-        return None
+                    found.append(container)
+        return found
 
     def made(self) -> list[str]:
         """Wait until it has anything in the engine, and return that."""

@@ -114,6 +114,21 @@ def printer(folder: Path) -> Hostile:
     return graph.save(folder, y=("y:0", _INT32))
 
 
+def caller(folder: Path) -> Hostile:
+    """Call a service at ``address``, a host and a port (core/ops/rpc_ops.cc; from 1.12 to 2.4)."""
+    graph = _Graph(address=_STRING, method=_STRING, request=_STRING)
+    graph.add("y", "Rpc", "address", "method", "request", fail_fast=False)
+    graph.nodes["y"].attr["timeout_in_ms"].i = 2000
+    return graph.save(folder, y=("y:0", _STRING))
+
+
+def complainer(folder: Path) -> Hostile:
+    """Fail with a message that has all of ``text`` in it, which is no number."""
+    graph = _Graph(text=_STRING)
+    graph.add("y", "StringToNumber", "text", out_type=_FLOAT)
+    return graph.save(folder, y=("y:0", _FLOAT))
+
+
 def aborter(folder: Path) -> Hostile:
     """End in LOG(FATAL), as a CHECK that does not hold does."""
     graph = _Graph(x=_FLOAT)

@@ -82,9 +82,15 @@ class OwnEngine:
         while self._others():
             time.sleep(0.02)
 
-    def stop(self) -> None:
-        """End it as its owner does: containers first."""
-        self._end(signal.SIGTERM)
+    def freeze(self) -> None:
+        """Let it be there and say nothing."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def docker(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run Docker's own command line against it."""

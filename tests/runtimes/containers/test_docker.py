@@ -229,6 +229,23 @@ def _has_gpu(site: Site) -> bool:
     return True
 
 
+def test_one_image_that_cannot_be_had_leaves_the_other(
+    site: Site, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a base for the Python loaders their cells are infrastructure errors, and those of the C++ loader pass."""
+    monkeypatch.setenv("SAVEDMODEL_COMPAT_DOCKER_PYTHON_BASE", "localhost:1/none:{python}")
+    record = tmp_path / "record.json"
+    options = ["--provider", "docker", "--on", "1.15.5", "--loader", "c,v1", "--json", str(record)]
+    assert cli.run(["run", str(corpus / "half_plus_two_cpu"), *options]) == 7
+    cells = json.loads(record.read_text())["cells"]
+    assert {(cell["loader"], cell["outcome"]) for cell in cells} == {
+        ("c", "pass"),
+        ("v1", "infra-error"),
+    }
+    assert "localhost:1/none:3.7" in cells[-1]["reason"]
+    assert cli.run(["runtime", "build", "1.15.5", "--provider", "docker", "--loader", "c,v1"]) == 7
+
+
 def test_a_gpu_without_containers_is_unsupported(corpus: Path, tmp_path: Path) -> None:
     """The pins of GPUs are images, and the reason names the provider that has them."""
     record = tmp_path / "record.json"

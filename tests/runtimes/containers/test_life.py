@@ -162,3 +162,158 @@ def test_the_next_run_sweeps(never: Path, soon: Path, tmp_path: Path) -> None:
     with started("run", soon, *IN_CONTAINERS, folder=tmp_path / "b") as following:
         assert following.end() == 0, following.err
     assert command.left() == following.left() == []
+
+
+SUITE = """
+import pytest
+
+@pytest.mark.savedmodel({model!r}, on="1.15.5", provider="docker")
+def test_model(savedmodel_cell):
+    pass
+"""
+PYTEST = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider")
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL])
+def test_a_stopped_pytest_leaves_nothing(stop: signal.Signals, never: Path, tmp_path: Path) -> None:
+    """A pytest run with the plugin that is interrupted or killed in the middle of a cell leaves nothing."""
+    suite = tmp_path / "test_suite.py"
+    suite.write_text(SUITE.format(model=str(never)))
+    rootdir = ("--rootdir", str(tmp_path), "-c", os.devnull)
+    with started(suite, *rootdir, folder=tmp_path, program=PYTEST) as command:
+        command.at_work()
+        command.process.send_signal(stop)
+        assert command.end() == (2 if stop is signal.SIGINT else -stop), command.out
+        command.leaves_nothing(0.0 if stop is signal.SIGINT else 10.0)
+
+
+def test_a_run_beside_another(never: Path, soon: Path, tmp_path: Path) -> None:
+    """A run that starts beside others sweeps nothing of theirs, and all of them end well."""
+    slow = sleepers.write(tmp_path / "slow", seconds=1.5)
+    with (
+        started("run", slow, *IN_CONTAINERS, folder=tmp_path / "first") as first,
+        started("run", slow, *IN_CONTAINERS, folder=tmp_path / "second") as second,
+    ):
+        containers = {first.at_work(), second.at_work()}
+        with (
+            started("run", soon, *IN_CONTAINERS, folder=tmp_path / "third") as third,
+            started("run", soon, *IN_CONTAINERS, folder=tmp_path / "fourth") as fourth,
+        ):
+            ends = [command.end() for command in (third, fourth)]
+        assert first.process.poll() is second.process.poll() is None
+        ends += [command.end() for command in (first, second)]
+    everybody = (first, second, third, fourth)
+    assert len(containers) == 2
+    assert ends == [0, 0, 0, 0]
+    for command in everybody:
+        assert [cell["notes"] for cell in command.record["cells"]] == [[]]
+        assert command.left() == []
+
+
+def make(image: str, owner: str, run: str) -> str:
+    """Create a container by hand, as if somebody had."""
+    labels = ("--label", f"{OWNER}={owner}", "--label", f"{RUN}={run}")
+    [made] = docker("create", "--network", "none", *labels, image, "none")
+    return made
+
+
+def test_whose_is_swept(site: Site, image: str) -> None:
+    """A sweep takes what belongs to a process that has ended, also if its number has been given anew, and nothing else."""
+    me = life.owner()
+    machine, number, began = me.split(".")
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        gone = life.owner(ended.pid)
+    owners = {
+        "mine": me,
+        "parent's": life.owner(os.getppid()),
+        "dead": gone,
+        "of my number": f"{machine}.{number}.{int(began) - 1}",
+        "stranger": f"elsewhere-1.{number}.{began}",
+        "nobody's": "",
+    }
+    made = {name: make(image, owner, "0" * 15 + "1") for name, owner in owners.items()}
+    try:
+        assert life.sweep(site.engine) >= 2
+        there = docker("ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={RUN}")
+        kept = {name for name, container in made.items() if container in there}
+        assert kept == {"mine", "parent's", "stranger", "nobody's"}
+    finally:
+        docker("rm", "--force", *made.values())
+
+
+NOW = datetime.now(timezone.utc)
+
+
+def container(*, running: bool = False, unstarted: bool = False, age: timedelta) -> State:
+    """A container of another machine."""
+    return State(
+        running=running,
+        is_unstarted=unstarted,
+        exit_code=0,
+        out_of_memory=False,
+        error="",
+        labels={OWNER: "elsewhere-1.1.1"},
+        created=(NOW - age).strftime("%Y-%m-%dT%H:%M:%S.123456789Z"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "swept"),
+    [
+        (container(running=True, age=timedelta(days=30)), False),
+        (container(age=timedelta(minutes=9)), False),
+        (container(age=timedelta(minutes=11)), True),
+        (container(unstarted=True, age=timedelta(hours=23)), False),
+        (container(unstarted=True, age=timedelta(hours=25)), True),
+        (replace(container(age=timedelta(days=30)), created="yesterday"), False),
+    ],
+)
+def test_what_of_strangers_is_swept(state: State, swept: bool) -> None:
+    """Nobody here knows whether a process of another machine lives, and so time decides; running ones stay."""
+    assert life._is_leftover(state) is swept
+
+
+def test_folders_of_strangers(tmp_path: Path) -> None:
+    """Folders of dead processes go; those of another machine, or of this one before its last start, go after a day."""
+    machine, number, began = life.owner().split(".")
+    names = (
+        f"{machine}.{number}.{began}",
+        f"{machine}.{number}.1",
+        "before-1.1.1",
+        "elsewhere-1.1.1",
+    )
+    mine, dead, old, young = (tmp_path / f"{name}@x" for name in names)
+    for folder in (mine, dead, old, young):
+        folder.mkdir()
+        (folder / "00000").write_text("a model's\n")
+    day = time.time() - 90_000
+    os.utime(old, (day, day))
+    os.utime(mine, (day, day))
+    life.sweep_folders(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted([mine, young])
+
+
+HIDDEN = """
+import ctypes, os, subprocess, sys
+from savedmodel_compat.runtimes.containers import life
+owner = life.owner(os.getppid())
+with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+    gone = life.owner(ended.pid)
+assert ctypes.CDLL(None).unshare(0x00020000) == 0
+for arguments in (["--make-rprivate", "/"], ["-t", "proc", "-o", "hidepid=2", "proc", "/proc"]):
+    subprocess.run(["mount", *arguments], check=True)
+os.setgroups([])
+os.setresgid(65534, 65534, 65534)
+os.setresuid(65534, 65534, 65534)
+assert not os.path.exists(f"/proc/{os.getppid()}")
+print(life.is_over(owner), life.is_over(gone))
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can hide its processes from others")
+def test_a_process_that_cannot_be_seen() -> None:
+    """Where /proc hides other users' processes, one that is there is not taken for a dead one."""
+    said = subprocess.run([sys.executable, "-c", HIDDEN], capture_output=True, text=True)
+    if "permission denied" in said.stderr.lower() or "unshare" in said.stderr:
+        pytest.skip(f"this machine lets nobody mount: {said.stderr[-200:]}")
+    assert said.stdout == "None True\n", said.stderr

@@ -263,7 +263,7 @@ class ContainerChannel:
         try:
             data = self._pieces.get(timeout=max(0.0, deadline - time.monotonic()))
         except queue.Empty:
-            raise LostError("it did not answer in time") from None
+            raise self._silent() from None
         if data is None:
             self._pieces.put(None)
             raise self._lost("its streams were closed")
@@ -329,6 +329,16 @@ class ContainerChannel:
             with contextlib.suppress(queue.Full):
                 self._pieces.put(piece, timeout=0.5)
                 return
+
+    def _silent(self) -> LostError:
+        """Return why nothing came in time, as far as the engine knows."""
+        try:
+            state = self._engine.state(self._id)
+        except EngineError as error:
+            return LostError(error.message, from_outside=True)
+        if state is not None and state.paused:
+            return LostError("its container was paused from outside", from_outside=True)
+        return LostError("it did not answer in time")
 
     def _lost(self, what: str) -> LostError:
         """Return what became of the container, as far as the engine knows."""

@@ -79,6 +79,7 @@ class State:
 
     Args:
         running: whether its first process is there.
+        paused: whether somebody has frozen it.
         is_unstarted: whether it never was.
         exit_code: of that process; 128 and the signal's number if one ended it.
         out_of_memory: whether the kernel ended a process of it for its memory.
@@ -88,6 +89,7 @@ class State:
     """
 
     running: bool
+    paused: bool = False
     is_unstarted: bool
     exit_code: int
     out_of_memory: bool
@@ -380,6 +382,7 @@ class Engine:
             state = said["State"]
             return State(
                 running=bool(state.get("Running")),
+                paused=bool(state.get("Paused")),
                 is_unstarted=state.get("Status") == "created",
                 exit_code=int(state.get("ExitCode") or 0),
                 out_of_memory=bool(state.get("OOMKilled")),

@@ -84,7 +84,7 @@ def base_of(engine: Engine, name: str, progress: Progress | None = None) -> Imag
         return engine.pull(name, progress)
     except EngineError as error:
         raise EngineError(
-            f"the base image {name} is not in the engine, and cannot be had: {error.message}",
+            f"there is no base image {name}: {error.message}",
             hint="set native-base and python-base in [tool.savedmodel-compat.docker], or "
             "SAVEDMODEL_COMPAT_DOCKER_NATIVE_BASE and _PYTHON_BASE, to images that are there",
         ) from error

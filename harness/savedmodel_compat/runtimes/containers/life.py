@@ -141,13 +141,12 @@ def _is_left(volume: Volume, engine: Engine) -> bool:
 
 
 def _age(created: str) -> timedelta:
-    """Return how long ago something was, to the day if the engine writes its own time zone's moments."""
-    return datetime.now(timezone.utc) - _moment(created)
-
-
-def _moment(text: str) -> datetime:
-    """Return a moment as the engine writes it, to the second."""
-    return datetime.strptime(text[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc)
+    """Return how long ago something was made, to the day where an engine writes its own time zone; none if it does not say."""
+    now = datetime.now(timezone.utc)
+    try:
+        return now - datetime.strptime(created[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=now.tzinfo)
+    except ValueError:
+        return timedelta()
 
 
 @lru_cache(maxsize=1)

@@ -129,12 +129,13 @@ def host(
     }
 
 
-def demand(said: Mapping[str, Any], label: str) -> None:
+def demand(said: Mapping[str, Any], label: str, *, memory: bool = True) -> None:
     """Refuse a container that is not sealed as it was asked to be.
 
     Args:
         said: what ``worker/_seal.py`` found inside.
         label: what messages call the runtime.
+        memory: whether its memory was to be limited.
 
     Raises:
         WorkerError: something is open; the engine does not do what it is told.
@@ -153,6 +154,8 @@ def demand(said: Mapping[str, Any], label: str) -> None:
     ]
     if said.get("uid") in {0, None}:
         wrong.append("it runs as root")
+    limited = {"processes", "processors", *(["memory"] if memory else [])}
+    wrong += [f"no limit on its {name}" for name in said.get("unlimited", ()) if name in limited]
     if wrong:
         raise WorkerError(
             f"the container of {label} is not sealed: {', '.join(wrong)}",

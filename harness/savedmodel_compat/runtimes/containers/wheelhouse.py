@@ -17,7 +17,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from savedmodel_compat.cache import Cache, size_of
-from savedmodel_compat.errors import ConfigurationError, DownloadError
+from savedmodel_compat.errors import ConfigurationError, DownloadError, UnsupportedError
 from savedmodel_compat.runtimes import _pip, download
 from savedmodel_compat.runtimes.base import Progress
 from savedmodel_compat.runtimes.manifest import digest_of, sha256_of
@@ -92,6 +92,7 @@ def digest(pin: Pin) -> str:
     """Return the short digest of all that makes the wheelhouse of ``pin``.
 
     Raises:
+        UnsupportedError: as for `fill`.
         ConfigurationError: the pin has no lock, or one that is not there.
     """
     lock = _lock_of(pin)
@@ -175,6 +176,8 @@ def _tools(pin: Pin) -> Mapping[str, str]:
 
 
 def _lock_of(pin: Pin) -> Path:
+    if pin.unavailable is not None:
+        raise UnsupportedError(pin.unavailable, hint="choose another release with --on or --with")
     if pin.lock is not None:
         return pin.lock
     raise ConfigurationError(

@@ -22,6 +22,7 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _HEAD_OF_LOG = 64 << 10
 _TAIL_OF_LOG = 192 << 10
+_LONGEST_MESSAGE = 64 << 10
 _CHUNK = 1 << 20
 _GRACE = 0.25
 
@@ -120,15 +121,24 @@ def die_with_parent(parent):
         os._exit(1)
 
 
+def shortened(text):
+    """Return a message with its beginning and its end; some repeat all that a model fed to them."""
+    extra = len(text) - _LONGEST_MESSAGE
+    if extra <= 0:
+        return text
+    half = _LONGEST_MESSAGE // 2
+    return "%s [... %d characters left out ...] %s" % (text[:half], extra, text[-half:])
+
+
 def said(error):
     """Return an exception as the controller reads it."""
     lines = traceback.format_exception(type(error), error, error.__traceback__)
     names = [kind.__name__ for kind in type(error).__mro__]
     return {
-        "error": str(error) or names[0],
+        "error": shortened(str(error)) or names[0],
         "type": names[0],
         "types": names,
-        "trace": "".join(lines),
+        "trace": shortened("".join(lines)),
     }
 
 

@@ -2,19 +2,20 @@
 
 import os
 import stat
+from typing import List, Set
 
-_FOLDERS = ("/tmp", "/dev/shm", "/dev/mqueue")
+_FOLDERS = ("/tmp", "/dev/shm", "/dev/mqueue")  # noqa: S108 - the container's own
 """All that a sealed container can write."""
 
 
-def sweep():
+def sweep() -> None:
     """Empty the container's writable folders."""
     for folder in _FOLDERS:
         if os.path.isdir(folder):
             empty(folder)
 
 
-def remove(folder):
+def remove(folder: str) -> None:
     """Remove a folder with all that is in it; what cannot be removed stays."""
     empty(folder)
     try:
@@ -23,13 +24,13 @@ def remove(folder):
         pass  # whoever looks for room finds out what is in it
 
 
-def empty(folder):
+def empty(folder: str) -> None:
     """Remove all that is in a folder, in whatever depth and whatever its modes say; what cannot be removed stays.
 
     No path becomes longer than two names: a folder that is met inside another is first moved up. So a depth that is
     beyond what paths and recursion allow is no hiding place.
     """
-    kept = set()
+    kept: Set[str] = set()
     names = _names(folder)
     while names:
         for name in names:
@@ -38,7 +39,7 @@ def empty(folder):
         names = [name for name in _names(folder) if name not in kept]
 
 
-def _take_away(folder, name):
+def _take_away(folder: str, name: str) -> bool:
     """Remove an entry of ``folder``, having moved the folders in it up; tell whether it is gone."""
     path = os.path.join(folder, name)
     try:
@@ -58,7 +59,7 @@ def _take_away(folder, name):
     return True
 
 
-def _names(folder):
+def _names(folder: str) -> List[str]:
     try:
         os.chmod(folder, stat.S_IRWXU | stat.S_IMODE(os.lstat(folder).st_mode))
     except OSError:
@@ -69,5 +70,5 @@ def _names(folder):
         return []
 
 
-def _is_folder(path):
+def _is_folder(path: str) -> bool:
     return stat.S_ISDIR(os.lstat(path).st_mode)

@@ -10,6 +10,7 @@ import os
 import struct
 import time
 
+import _cell
 import _frames
 
 _STRING = 7
@@ -264,7 +265,7 @@ class _Session(object):
 def _said(failure):
     """Return a failure as the controller reads it."""
     code = _CODES[failure.code] if failure.code < len(_CODES) else str(failure.code)
-    return {"error": str(failure), "type": code, "types": [code]}
+    return {"error": _cell.shortened(str(failure)), "type": code, "types": [code]}
 
 
 class Backend(object):

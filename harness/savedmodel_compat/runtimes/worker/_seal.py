@@ -11,6 +11,14 @@ import struct
 
 _FIELDS = ("CapBnd", "CapEff", "NoNewPrivs", "Seccomp")
 
+# Where a control group shows its own limits at its root: version 2, then version 1.
+_LIMITS = {
+    "memory": ("memory.max", "memory/memory.limit_in_bytes"),
+    "processes": ("pids.max", "pids/pids.max"),
+    "processors": ("cpu.max", "cpu/cpu.cfs_quota_us"),
+}
+_NO_LIMIT = 1 << 62
+
 _PR_SET_DUMPABLE = 4
 _PR_SET_SECCOMP = 22
 _SECCOMP_MODE_FILTER = 2
@@ -41,7 +49,7 @@ _FIRST_ARGUMENTS = {
 
 
 def read():
-    """Return the facts: capabilities, no-new-privileges, seccomp mode, user, whether the root is read-only, routes."""
+    """Return the facts: capabilities, no-new-privileges, seccomp mode, user, whether the root is read-only, routes, what has no limit."""
     found = {}
     with open("/proc/self/status") as status:
         for line in status:
@@ -51,7 +59,20 @@ def read():
     found["uid"] = os.getuid()
     found["read_only_root"] = bool(os.statvfs("/").f_flag & os.ST_RDONLY)
     found["routes"] = _routes()
+    found["unlimited"] = [name for name, files in sorted(_LIMITS.items()) if _is_open(files)]
     return found
+
+
+def _is_open(files):
+    """Tell whether the kernel says that there is no limit; a file that is not there says nothing."""
+    for name in files:
+        try:
+            with open("/sys/fs/cgroup/" + name) as limit:
+                first = limit.read().split()[0]
+        except (OSError, IndexError):
+            continue
+        return first == "max" or not 0 <= int(first) < _NO_LIMIT
+    return False
 
 
 def _routes():

@@ -1,0 +1,117 @@
+"""Programs in the place of a worker: the first process of a container that is sealed as a worker's is, or with a part of it off."""
+
+from __future__ import annotations
+
+import struct
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from savedmodel_compat.runtimes.containers import seal
+from savedmodel_compat.runtimes.containers.contained import Site
+from savedmodel_compat.runtimes.containers.engine import State
+from savedmodel_compat.runtimes.containers.seal import Seal
+
+UNLIMITED_MEMORY = {"mem_limit": None, "memswap_limit": None}
+"""What a container is changed by so that its memory has no limit."""
+OPEN = {
+    "user": "0:0",
+    "read_only": False,
+    "cap_drop": None,
+    "security_opt": None,
+    "privileged": True,
+    "ipc_mode": "private",
+    "tmpfs": None,
+    "ulimits": None,
+    **UNLIMITED_MEMORY,
+    "pids_limit": None,
+    "nano_cpus": None,
+}
+"""All seals off but the network's."""
+
+_HEAD = struct.Struct(">BxxxL")
+_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """What became of a program.
+
+    Args:
+        out: what it printed.
+        err: on standard error.
+        state: of its container.
+        seconds: from its start to its end.
+    """
+
+    out: str
+    err: str
+    state: State
+    seconds: float
+
+
+def changed(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings of the SDK's, with those that ``changes`` has too taken from there."""
+    return {name: changes.get(name, value) for name, value in settings.items()}
+
+
+def run(
+    site: Site,
+    image: str,
+    program: str,
+    *,
+    limits: Seal | None = None,
+    megabytes: int = 64,
+    changes: Mapping[str, Any] | None = None,
+) -> Ended:
+    """Run a program of Python in a container, and return what became of it.
+
+    Args:
+        site: the engine.
+        image: its image's id.
+        program: its text.
+        limits: of the container; those of a user who has set none if None.
+        megabytes: what a cell may use.
+        changes: settings to have instead of the seal's.
+    """
+    command = ["python3", "-I", "-c", program]
+    settings = seal.settings(image, command, {})
+    host = seal.host(limits or Seal(), site.facts, megabytes=megabytes)
+    changes = {**(changes or {})}
+    # The SDK has two switches for one thing.
+    changes.setdefault("network_disabled", changes.get("network_mode", "none") == "none")
+    container = site.engine.create(changed(settings, changes), changed(host, changes))
+    try:
+        stream = site.engine.attach(container)
+        site.engine.start(container)
+        began = time.monotonic()
+        said = b""
+        while piece := stream.receive(1 << 16):
+            said += piece
+        seconds = time.monotonic() - began
+        stream.close()
+        return Ended(**_sorted(said), state=_end(site, container), seconds=seconds)
+    finally:
+        site.engine.remove(container)
+
+
+def _sorted(said: bytes) -> dict[str, str]:
+    texts = {1: b"", 2: b""}
+    at = 0
+    while at < len(said):
+        kind, size = _HEAD.unpack_from(said, at)
+        at += _HEAD.size + size
+        texts[kind] += said[at - size : at]
+    return {"out": texts[1].decode(), "err": texts[2].decode()}
+
+
+def _end(site: Site, container: str) -> State:
+    deadline = time.monotonic() + _SECONDS
+    while time.monotonic() < deadline:
+        state = site.engine.state(container)
+        assert state is not None
+        if not state.running:
+            return state
+        time.sleep(0.02)
+    raise AssertionError(f"the container runs after {_SECONDS:g} s, though its streams are closed")
