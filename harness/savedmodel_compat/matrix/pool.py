@@ -20,8 +20,9 @@ U = TypeVar("U")
 R = TypeVar("R")
 
 # Starting one more worker takes as long as some five cells (a native one) or thirty (a Python
-# one). It helps if each worker at the runtime then has at least so many units to do.
+# one, and each in a container). It helps if each worker at the runtime then has at least so many units to do.
 _WORTH_A_START = {True: 2, False: 15}
+_WORTH_A_CONTAINER = 15
 _BETWEEN_KILLS = 0.2
 
 
@@ -58,7 +59,9 @@ class _Left(Generic[U]):
     @property
     def is_worth_a_start(self) -> bool:
         """Whether one more worker is worth its start; the first always is."""
-        return not self.workers or self.share >= _WORTH_A_START[self.chunk.native]
+        contained = self.chunk.runtime.container is not None
+        enough = _WORTH_A_CONTAINER if contained else _WORTH_A_START[self.chunk.native]
+        return not self.workers or self.share >= enough
 
 
 class Plan(Generic[U]):

@@ -118,7 +118,8 @@ def caller(folder: Path) -> Hostile:
     """Call a service at ``address``, a host and a port (core/ops/rpc_ops.cc; from 1.12 to 2.4)."""
     graph = _Graph(address=_STRING, method=_STRING, request=_STRING)
     graph.add("y", "Rpc", "address", "method", "request", fail_fast=False)
-    graph.nodes["y"].attr["timeout_in_ms"].i = 2000
+    graph.nodes["y"].attr["protocol"].s = b"grpc"
+    graph.nodes["y"].attr["timeout_in_ms"].i = 1000
     return graph.save(folder, y=("y:0", _STRING))
 
 

@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import resource
 import socket
 import tarfile
 import threading
@@ -182,15 +183,16 @@ def test_no_variables_of_the_controller(
     reader = hostile.reader(tmp_path / "reader")
     [said] = tell(runtime, reader.ask({"path": b"/proc/self/environ"}))
     here.close()
+    engine.close()
     assert isinstance(said, bytes)
     variables = dict(entry.split(b"=", 1) for entry in said.rstrip(b"\0").split(b"\0"))
     assert variables[b"HOME"] == b"/tmp"
     assert not [value for value in variables.values() if proxy.encode() in value]
     assert not [value for value in variables.values() if SECRET.encode() in value]
-    with contextlib.closing(engine._open_client()) as client:
-        ordinary = client.create_container(image, ["true"], labels=dict(life.labels()))["Id"]
-        given = client.inspect_container(ordinary)["Config"]["Env"]
-        client.remove_container(ordinary)
+    with contextlib.closing(engine._open_client()) as sdk:
+        ordinary = sdk.create_container(image, ["true"], labels=dict(life.labels()))["Id"]
+        given = sdk.inspect_container(ordinary)["Config"]["Env"]
+        sdk.remove_container(ordinary)
     assert f"HTTP_PROXY={proxy}" in given
 
 
@@ -292,10 +294,10 @@ found['masked'] = {p: size(p) for p in ('/proc/keys', '/proc/timer_list')}
 found['sysctl'] = may_write('/proc/sys/kernel/hostname')
 found['cgroup'] = may_write('/sys/fs/cgroup/memory/memory.limit_in_bytes') or may_write('/sys/fs/cgroup/memory.max')
 found['calls'] = {
-    'unshare': refused(272, 0x20000),
+    'unshare': refused(272, 0x10000000),
     'keyctl': refused(250, 0, -3, 0),
-    'mount': refused(165, b'none', b'/mnt', b'tmpfs', 0, None),
-    'chroot': refused(161, b'/tmp'),
+    'open_by_handle_at': refused(304, -1, None, 0),
+    'chroot': refused(161, b'/'),
 }
 found['root'] = [line.split()[3].split(',')[0] for line in open('/proc/mounts') if line.split()[1] == '/']
 print(json.dumps(found))
@@ -337,7 +339,7 @@ def test_system_calls_are_filtered(inside: dict[str, Any], in_the_open: dict[str
     assert inside["Seccomp"] == "2"
     assert set(inside["calls"].values()) == {"EPERM"}
     assert in_the_open["Seccomp"] == "0"
-    assert not any(in_the_open["calls"].values())
+    assert "EPERM" not in in_the_open["calls"].values()
 
 
 def test_the_machine_is_out_of_reach(inside: dict[str, Any], in_the_open: dict[str, Any]) -> None:
@@ -347,15 +349,13 @@ def test_the_machine_is_out_of_reach(inside: dict[str, Any], in_the_open: dict[s
     assert inside["sockets"] == []
     assert not any(inside["masked"].values())
     assert (inside["sysctl"], inside["cgroup"], inside["root"]) == (False, False, ["ro"])
-    assert set(in_the_open["devices"]) > {"kmsg"}
-    assert any(in_the_open["masked"].values())
-    assert (in_the_open["sysctl"], in_the_open["root"]) == (True, ["rw"])
+    assert in_the_open["root"] == ["rw"]
 
 
 def test_no_core_dumps(inside: dict[str, Any], in_the_open: dict[str, Any]) -> None:
     """What a crash would write is not written."""
     assert inside["core"] == 0
-    assert in_the_open["core"] != 0
+    assert in_the_open["core"] == resource.RLIM_INFINITY
 
 
 EXECUTED = """

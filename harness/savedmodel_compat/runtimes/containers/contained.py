@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import os
 import queue
 import signal
 import struct
@@ -20,7 +21,6 @@ from savedmodel_compat.runtimes.containers import gpus, life, seal, watch
 from savedmodel_compat.runtimes.containers.engine import Engine, Facts, Image, State, Stream
 from savedmodel_compat.runtimes.containers.seal import Mount, Seal
 from savedmodel_compat.runtimes.containers.shelf import FarShelf, NearShelf, Shelf, is_readable
-from savedmodel_compat.runtimes.labels import RUN
 
 _WORKER = Path(__file__).parent.parent / "worker"
 _HEAD = struct.Struct(">BxxxL")
@@ -30,6 +30,7 @@ _CHUNK = 1 << 18
 _LOG_BYTES = 4000
 _PENDING = 64
 _END_SECONDS = 10.0
+_PAUSED = "its container was paused from outside"
 _KILLED = 128 + signal.SIGKILL
 _MODELS = "/models"
 
@@ -90,6 +91,7 @@ class Site:
         self.engine = engine
         self.facts: Facts = engine.facts()
         self._lock = threading.Lock()
+        self._pid = os.getpid()
         self._shelf: Shelf | None = None
         self._watcher: subprocess.Popen[bytes] | None = None
         self._has_gpu = False
@@ -129,20 +131,22 @@ class Site:
         return near
 
     def close(self) -> None:
-        """Remove what all containers shared, and let the watcher look whether anything is left."""
+        """Remove what all containers shared, and what else there may be of this run."""
+        if os.getpid() != self._pid:
+            return  # a forked child ends, and its parent goes on
         with self._lock:
             shelf, self._shelf = self._shelf, None
-            if shelf is not None:
-                # The next start of any run sweeps what an engine that is gone cannot remove now.
-                with contextlib.suppress(EngineError):
-                    shelf.close()
             watcher, self._watcher = self._watcher, None
-            if watcher is not None and watcher.stdin is not None:
-                if self._nothing_is_left():
-                    watcher.stdin.write(watch.NOTHING_LEFT)
-                watcher.stdin.close()
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    watcher.wait(_END_SECONDS)
+            nothing_left = False
+            # An engine that is gone may be back for the watcher, or for the next start of any run, which sweeps.
+            with contextlib.suppress(EngineError):
+                if shelf is not None:
+                    shelf.close()
+                if watcher is not None:
+                    life.end(self.engine, life.run())
+                nothing_left = True
+            if watcher is not None:
+                watch.end(watcher, nothing_left=nothing_left)
             self.engine.close()
 
     def demand_gpu(self) -> None:
@@ -162,12 +166,6 @@ class Site:
                     self._has_gpu = True
         if self._no_gpu is not None:
             raise UnsupportedError(self._no_gpu.message, hint=self._no_gpu.hint)
-
-    def _nothing_is_left(self) -> bool:
-        try:
-            return not self.engine.containers(f"{RUN}={life.run()}")
-        except EngineError:
-            return False
 
 
 class ContainerChannel:
@@ -252,7 +250,10 @@ class ContainerChannel:
         try:
             self._stream.send(data)
         except OSError as error:
-            raise self._lost(str(error)) from None
+            why = str(error)
+        else:
+            return
+        raise self._lost(why)
 
     def read(self, deadline: float) -> bytes:
         """Return what came from the worker's standard output.
@@ -260,14 +261,13 @@ class ContainerChannel:
         Raises:
             LostError: the container ended, the engine is gone, or nothing came in time.
         """
-        try:
+        with contextlib.suppress(queue.Empty):
             data = self._pieces.get(timeout=max(0.0, deadline - time.monotonic()))
-        except queue.Empty:
-            raise self._silent() from None
-        if data is None:
+            if data is not None:
+                return data
             self._pieces.put(None)
             raise self._lost("its streams were closed")
-        return data
+        raise self._silent()
 
     def kill(self) -> None:
         """End the container, from any thread."""
@@ -337,7 +337,7 @@ class ContainerChannel:
         except EngineError as error:
             return LostError(error.message, from_outside=True)
         if state is not None and state.paused:
-            return LostError("its container was paused from outside", from_outside=True)
+            return LostError(_PAUSED, from_outside=True)
         return LostError("it did not answer in time")
 
     def _lost(self, what: str) -> LostError:
@@ -351,6 +351,8 @@ class ContainerChannel:
         # It stays said of a container that has lost a cell so; then this end has another cause.
         if state.out_of_memory and state.exit_code == _KILLED:
             return LostError("its container ran out of memory", out_of_memory=True)
+        if state.paused:
+            return LostError(_PAUSED, from_outside=True)
         if state.running:
             return LostError(f"{what}, though its container runs", from_outside=True)
         if state.exit_code > 128:
@@ -365,7 +367,7 @@ class ContainerChannel:
         deadline = time.monotonic() + _END_SECONDS
         while True:
             state = self._engine.state(self._id)
-            if state is None or not state.running or time.monotonic() > deadline:
+            if state is None or state.paused or not state.running or time.monotonic() > deadline:
                 return state
             time.sleep(0.05)
 

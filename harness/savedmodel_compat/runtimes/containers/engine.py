@@ -1,7 +1,7 @@
 """The seam to the Docker engine: the only module that imports the Docker SDK.
 
 Whatever the engine or the way to it does wrong comes out as an `EngineError`. Questions are asked again, a few times, where
-nobody answers; orders that may have been carried out are not.
+nobody is there to answer; orders that may have been carried out are not. Who is there and says nothing is waited for once.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import contextlib
 import logging
 import os
 import queue
+import select
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -24,6 +25,9 @@ _T = TypeVar("_T")
 _LOGGER = logging.getLogger("savedmodel_compat")
 _PAUSES = (0.5, 1.0, 2.0, 4.0)
 _ANSWER_SECONDS = 120.0
+_AFTER_SILENCE_SECONDS = 10.0
+_STALLED_SECONDS = 60.0
+_PIECE = 1 << 14
 _LOCAL_HOSTS = ("unix://", "http+unix://", "npipe://")
 _KEPT_LINES = 200
 
@@ -127,13 +131,20 @@ class Stream:
             self._socket.settimeout(None)
 
     def send(self, data: bytes) -> None:
-        """Send all of ``data``; OSError if the connection is gone."""
-        if hasattr(self._socket, "sendall"):
-            self._socket.sendall(data)
-            return
+        """Send all of ``data``; OSError if the connection is gone, TimeoutError if nobody takes it any more."""
         view = memoryview(data)
         while view:
-            view = view[self._socket.send(bytes(view)) :]
+            view = view[self._send_some(view) :]
+
+    def _send_some(self, view: memoryview) -> int:
+        ready = select.poll()
+        ready.register(self._socket, select.POLLOUT)
+        if not ready.poll(_STALLED_SECONDS * 1000):
+            raise TimeoutError(f"nobody took what was sent for {_STALLED_SECONDS:g} s")
+        if type(self._socket) is socket.socket:
+            return self._socket.send(view, socket.MSG_DONTWAIT)
+        sent: int = self._socket.send(bytes(view[:_PIECE]))
+        return sent
 
     def receive(self, size: int) -> bytes:
         """Return at most ``size`` bytes; none at the end of the stream."""
@@ -156,16 +167,18 @@ class Engine:
 
     Args:
         address: as DOCKER_HOST has it.
-        open_client: gives the SDK's low-level client; called for as many as are in use at a time.
+        open_client: gives the SDK's low-level client, whose questions may take some ``seconds``; called for as many as are in
+            use at a time.
     """
 
-    def __init__(self, address: str, open_client: Callable[[], Any]) -> None:
+    def __init__(self, address: str, open_client: Callable[..., Any]) -> None:
         self.address = address
         self._open_client = open_client
         # A client is one conversation; each is used by one thread at a time, and kept for the next.
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
         # Whoever has never answered is not waited for.
         self._gone = True
+        self._silent = False
 
     @property
     def is_near(self) -> bool:
@@ -470,6 +483,8 @@ class Engine:
             try:
                 return self._order(what, question)
             except _NoAnswerError as error:
+                if error.is_silence:
+                    break
                 _LOGGER.warning(
                     "the Docker engine at %s does not answer (%s); asking again in %.1f s, %d of %d",
                     self.address,
@@ -493,8 +508,10 @@ class Engine:
         from urllib3.exceptions import HTTPError
 
         client = None
+        seconds = _AFTER_SILENCE_SECONDS if self._silent else _ANSWER_SECONDS
         try:
-            client = self._idle_client() or self._open_client()
+            client = self._idle_client() or self._open_client(seconds=seconds)
+            client.timeout = seconds
             done = do(client)
         except APIError as error:
             if client is not None:
@@ -506,13 +523,17 @@ class Engine:
         except (RequestException, HTTPError, DockerException, OSError) as error:
             if client is not None:
                 client.close()
-            raise _NoAnswerError(self.address, what, error) from error
+            # The connections of the others lead nowhere either.
+            self.close()
+            no_answer = _NoAnswerError(self.address, what, error)
+            self._silent = no_answer.is_silence
+            raise no_answer from error
         except BaseException:
             if client is not None:
                 client.close()
             raise
         self._idle.put(client)
-        self._gone = False
+        self._gone = self._silent = False
         return done
 
 
@@ -521,6 +542,7 @@ class _NoAnswerError(EngineError):
 
     def __init__(self, address: str, what: str, error: BaseException) -> None:
         self.why = _innermost(error)
+        self.is_silence = _is_silence(error)
         super().__init__(
             f"the Docker engine at {address} does not answer, and was to {what}: {self.why}",
             hint=_no_answer_hint(self.why),
@@ -554,12 +576,12 @@ def connect(environment: Mapping[str, str] | None = None) -> Engine:
     settings = _settings(chosen)
     address = settings.pop("base_url", None) or "unix:///var/run/docker.sock"
 
-    def open_client() -> Any:
+    def open_client(*, seconds: float = _ANSWER_SECONDS) -> Any:
         _knock(address)
         return docker.APIClient(
             base_url=address,
             version="auto",
-            timeout=_ANSWER_SECONDS,
+            timeout=seconds,
             use_ssh_client=address.startswith("ssh://"),
             **settings,
         )
@@ -634,6 +656,15 @@ def _gone_or(do: Callable[..., Any], *arguments: Any, **options: Any) -> None:
         said = error.explanation or ""
         if "is not running" not in said and "already in progress" not in said:
             raise
+
+
+def _is_silence(error: BaseException | None) -> bool:
+    """Tell whether somebody was there and did not answer in time."""
+    from requests.exceptions import Timeout
+
+    while error is not None and not isinstance(error, Timeout | TimeoutError):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _innermost(error: BaseException) -> str:

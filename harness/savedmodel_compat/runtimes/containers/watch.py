@@ -14,8 +14,7 @@ import time
 
 from savedmodel_compat.errors import SavedModelCompatError
 
-NOTHING_LEFT = b"."
-"""What a controller that has cleaned up behind itself says last."""
+_NOTHING_LEFT = b"."
 _PAUSES = (0.0, 0.5, 2.0)
 _CODE = f"import sys; sys.path[:] = sys.argv[2:]; from {__name__} import main; main(sys.argv[1])"
 
@@ -37,9 +36,25 @@ def start(run: str) -> subprocess.Popen[bytes]:
     )
 
 
+def end(watcher: subprocess.Popen[bytes], *, nothing_left: bool) -> None:
+    """Let a watcher go.
+
+    Args:
+        watcher: what `start` gave.
+        nothing_left: whether it has nothing to do; else it outlives this, and nobody waits for it.
+    """
+    assert watcher.stdin is not None
+    # Somebody may have killed it.
+    with contextlib.suppress(BrokenPipeError):
+        watcher.stdin.write(_NOTHING_LEFT if nothing_left else b"")
+        watcher.stdin.close()
+    if nothing_left:
+        watcher.wait()
+
+
 def main(run: str) -> None:
     """Wait for the controller's end, then remove what is left of its run."""
-    if sys.stdin.buffer.read() == NOTHING_LEFT:
+    if sys.stdin.buffer.read() == _NOTHING_LEFT:
         return
     from savedmodel_compat.runtimes.containers import engine, life, shelf
 

@@ -21,6 +21,7 @@ _NO_LIMIT = 1 << 62
 
 _PR_SET_DUMPABLE = 4
 _PR_SET_SECCOMP = 22
+_PR_SET_NO_NEW_PRIVS = 38
 _SECCOMP_MODE_FILTER = 2
 
 # Classic BPF over struct seccomp_data (linux/filter.h, linux/seccomp.h, linux/audit.h).
@@ -97,6 +98,8 @@ def close():
     # Python's own handler would end the first process of a container at any cell's wish; without it the kernel lets nothing through.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     _control(_PR_SET_DUMPABLE, 0)
+    # Without it nobody but root may filter; whether the engine has set it was asked before.
+    _control(_PR_SET_NO_NEW_PRIVS, 1)
     program = _program()
     code = ctypes.create_string_buffer(b"".join(struct.pack("<HBBI", *step) for step in program))
     head = ctypes.create_string_buffer(
