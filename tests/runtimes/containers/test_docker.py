@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -57,20 +58,34 @@ def _cells(record: Path, *options: str) -> list[dict[str, object]]:
     return cells
 
 
-@pytest.mark.parametrize("name", ["half_plus_two_cpu", "mnist_cnn"])
-def test_the_same_cells_as_provider_wheel(
-    name: str, site: Site, corpus: Path, exported: Callable[..., Model], tmp_path: Path
+def _without_machine(record: Path, paths: Sequence[str], provider: str) -> list[dict[str, object]]:
+    """Return what cells say that is the same wherever they ran."""
+    cells = _cells(record, *paths, "--on", "smoke", "--provider", provider)
+    for cell in cells:
+        # TensorFlow's message of an unknown op names the machine.
+        text = str(cell["message"])
+        cell["message"] = re.sub(r"running on \S+\. .*", "", text, flags=re.DOTALL)
+    return [
+        {key: cell[key] for key in ("model", "consumer", "signature", *_SAME)} for cell in cells
+    ]
+
+
+def test_the_same_cells_as_provider_wheel(site: Site, corpus: Path, tmp_path: Path) -> None:
+    """Outcome, stage, causes, message and what was compared are those of provider `wheel`, for every third-party model and the set `smoke`."""
+    paths = sorted(str(path.parent) for path in corpus.glob("*/saved_model.pb"))
+    native = _without_machine(tmp_path / "wheel.json", paths, "wheel")
+    assert _without_machine(tmp_path / "docker.json", paths, "docker") == native
+    assert {cell["outcome"] for cell in native} >= {"pass", "fail", "not-run"}
+
+
+def test_the_same_failures_as_provider_wheel(
+    site: Site, exported: Callable[..., Model], tmp_path: Path
 ) -> None:
-    """Outcome, stage, causes, message and what was compared are those of provider `wheel`, in the four releases of the set `smoke`."""
-    path = corpus / name if name.endswith("_cpu") else exported(name, strip=False).path
-    options = (str(path), "--on", "smoke")
-    contained = _cells(tmp_path / "docker.json", *options, "--provider", "docker")
-    native = _cells(tmp_path / "wheel.json", *options, "--provider", "wheel")
-    chosen = [{key: cell[key] for key in ("consumer", *_SAME)} for cell in contained]
-    assert chosen == [{key: cell[key] for key in ("consumer", *_SAME)} for cell in native]
-    assert {cell["outcome"] for cell in native} == (
-        {"pass"} if name.endswith("_cpu") else {"pass", "fail"}
-    )
+    """Unstripped, `mnist_cnn` does not load up to 2.4, and what TensorFlow says of it names the user's path and node."""
+    path = str(exported("mnist_cnn", strip=False).path)
+    native = _without_machine(tmp_path / "wheel.json", [path], "wheel")
+    assert _without_machine(tmp_path / "docker.json", [path], "docker") == native
+    assert {cell["cause"] for cell in native} == {None, "attr-unknown"}
 
 
 def test_a_cell_says_what_it_ran_in(

@@ -78,6 +78,8 @@ def settings(image: str, command: Sequence[str], environment: Mapping[str, str])
         "environment": {"HOME": "/tmp", **environment},  # noqa: S108 - the container's own
         "user": f"{USER}:{USER}",
         "working_dir": "/",
+        # It stands in TensorFlow's messages, which are to be the same in every run.
+        "hostname": "savedmodel-compat",
         "stdin_open": True,
         "detach": False,
         "tty": False,
@@ -129,12 +131,13 @@ def host(
     }
 
 
-def demand(said: Mapping[str, Any], label: str, *, memory: bool = True) -> None:
+def demand(said: Mapping[str, Any], label: str, *, facts: Facts, memory: bool) -> None:
     """Refuse a container that is not sealed as it was asked to be.
 
     Args:
         said: what ``worker/_seal.py`` found inside.
         label: what messages call the runtime.
+        facts: of the engine.
         memory: whether its memory was to be limited.
 
     Raises:
@@ -154,11 +157,12 @@ def demand(said: Mapping[str, Any], label: str, *, memory: bool = True) -> None:
     ]
     if said.get("uid") in {0, None}:
         wrong.append("it runs as root")
-    limited = {"processes", "processors", *(["memory"] if memory else [])}
-    wrong += [f"no limit on its {name}" for name in said.get("unlimited", ()) if name in limited]
+    wanted_limits = {"processes", "processors", *(["memory"] if memory else [])}
+    unlimited = {*said.get("unlimited", ()), *facts.unlimited}
+    wrong += [f"no limit on its {name}" for name in sorted(unlimited & wanted_limits)]
     if wrong:
         raise WorkerError(
             f"the container of {label} is not sealed: {', '.join(wrong)}",
-            hint="the engine's defaults are loosened: `docker info` shows its security options; "
-            "a model that nobody trusts must not run there",
+            hint="the engine's defaults are loosened, or it cannot do it: `docker info` shows its security "
+            "options and its warnings; a model that nobody trusts must not run there",
         )
