@@ -56,7 +56,7 @@ def environment(pretence: Path) -> dict[str, str]:
         "PRETENCE": str(pretence),
         "ENGINE_STATE": str(pretence / "state"),
         "ENGINE_ARGUMENTS": f"--pidfile={pretence}/pid --exec-root={pretence}/exec",
-        "ENGINE_SECONDS": "2",
+        "ENGINE_SECONDS": "20",
     }
 
 
@@ -143,9 +143,9 @@ def test_an_engine_that_ends_at_once_says_why(engine: Run, pretence: Path) -> No
 def test_waiting_for_an_answer_ends(engine: Run, pretence: Path) -> None:
     """What does not answer can still be stopped."""
     (pretence / "silent").touch()
-    done = engine()
+    done = engine(ENGINE_SECONDS="1")
     assert done.returncode == 1
-    assert "does not answer within 2 s" in done.stderr
+    assert "does not answer within 1 s" in done.stderr
     pid = started(pretence)
     assert runs(pid)
     assert engine("stop").returncode == 0
@@ -158,7 +158,7 @@ def test_an_own_engine_that_is_half_dead_is_replaced(engine: Run, pretence: Path
     first = started(pretence)
     os.kill(first, signal.SIGSTOP)
     (pretence / "answers").unlink()
-    done = engine()
+    done = engine(ENGINE_SECONDS="5")
     assert done.returncode == 0, done.stderr
     assert f"dockerd ({first}), started here earlier, does not answer" in done.stdout
     assert "was killed" in done.stdout
@@ -173,7 +173,7 @@ def test_another_engine_that_is_half_dead_is_not_ended(
     (pretence / "silent").touch()
     with subprocess.Popen([pretence / "dockerd"], env=environment) as other:
         (pretence / "pid").write_text(f"{other.pid}\n", encoding="utf-8")
-        done = engine()
+        done = engine(ENGINE_SECONDS="1")
         assert done.returncode == 1
         assert f"another dockerd ({other.pid})" in done.stderr
         assert engine("stop").stdout == ""
@@ -227,14 +227,13 @@ def test_a_note_of_a_process_that_has_ended_stops_nobody(engine: Run, pretence: 
 
 
 def test_two_at_once_start_one(engine: Run, pretence: Path, environment: dict[str, str]) -> None:
-    """The second finds the engine of the first, though that takes its time to answer."""
+    """Whichever is second finds the other's engine, though that takes its time to answer."""
     (pretence / "silent").touch()
     command = [FOLDER / "engine"]
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as other:
         with subprocess.Popen(["sh", "-c", f"sleep 1; touch {pretence}/answers"]):
             done = engine()
-        assert done.stdout == "a Docker engine 20.10 answers already\n"
-        assert other.wait(timeout=30) == 0
+        assert (done.returncode, other.wait(timeout=30)) == (0, 0)
     assert len((pretence / "arguments").read_text(encoding="utf-8").splitlines()) == 1
 
 
@@ -243,7 +242,7 @@ def test_whoever_reads_the_output_is_not_kept_waiting(engine: Run) -> None:
     began = time.monotonic()
     assert engine().returncode == 0
     assert engine().returncode == 0
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
 
 
 def test_a_remote_engine_cannot_be_started(engine: Run, pretence: Path) -> None:

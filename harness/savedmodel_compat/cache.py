@@ -44,7 +44,10 @@ def size_of(folder: Path) -> int:
     total = 0
     for parent, _, names in os.walk(folder):
         for name in names:
-            status = (Path(parent) / name).lstat()
+            try:
+                status = (Path(parent) / name).lstat()
+            except FileNotFoundError:
+                continue  # somebody at work there has removed it meanwhile
             key = (status.st_dev, status.st_ino)
             total += 0 if key in seen else status.st_size
             seen.add(key)

@@ -63,7 +63,7 @@ class Docker:
 
     Args:
         native_base: the image that the C++ loader's images are built upon: any small Linux with python3.
-        python_base: the image that the Python loaders' images are built upon: a CPython of the pin's version.
+        python_base: the image that the Python loaders' images are built upon, a CPython of the pin's version; None takes the public one.
         image: the image to take rather than to build one; None builds.
         gpu_image: the image of a release on a GPU; None takes the public one.
         memory: megabytes of a container, its runtime included; None is what a cell may use, and 1024.
@@ -73,7 +73,7 @@ class Docker:
     """
 
     native_base: str = "python:3.11-slim-bookworm"
-    python_base: str = "python:{python}-slim-bookworm"
+    python_base: str | None = None
     image: str | None = None
     gpu_image: str | None = None
     memory: int | None = None

@@ -41,6 +41,8 @@ from savedmodel_compat.runtimes.pins import Pin
 _PREFIX = "/opt/tensorflow"
 _INSTALLED = f"{_PREFIX}/bin/python"
 _ANY = "python3"
+_BEFORE_BOOKWORM = ("3.6",)
+"""The CPythons that had their last public images before Debian 12."""
 _LOOK = 1
 """Counted up whenever what is kept of an image becomes another."""
 
@@ -223,7 +225,8 @@ class _Making:
     def _native(self) -> _Place:
         if self.pin.unavailable is not None:
             raise UnsupportedError(self.pin.unavailable, hint="choose another release with --on")
-        base = images.base_of(self.contained.site.engine, self.settings.native_base, self.progress)
+        name = self.settings.native_base.format(release=self.pin.release, python=self.pin.python)
+        base = images.base_of(self.contained.site.engine, name, self.progress)
         recipe = Recipe(pin=self.pin, kind=NATIVE, base=base, made_of=wheel.entry_of(self.pin))
         made_of = self._wheel
         image = self._image(recipe, lambda: {"lib": made_of().folder})
@@ -245,11 +248,18 @@ class _Making:
     def _python(self) -> _Place:
         if self.pin.unavailable is not None:
             raise UnsupportedError(self.pin.unavailable, hint="choose another release with --on")
-        name = self.settings.python_base.format(python=self.pin.python)
+        name = self._python_base()
         base = images.base_of(self.contained.site.engine, name, self.progress)
         recipe = Recipe(pin=self.pin, kind=PYTHON, base=base, made_of=wheelhouse.digest(self.pin))
         image = self._image(recipe, self._wheelhouse)
         return self._looked_into(Inside(image=image, python=_INSTALLED))
+
+    def _python_base(self) -> str:
+        named = self.settings.python_base
+        if named is not None:
+            return named.format(release=self.pin.release, python=self.pin.python)
+        suite = "bullseye" if self.pin.python in _BEFORE_BOOKWORM else "bookworm"
+        return f"python:{self.pin.python}-slim-{suite}"
 
     def _wheelhouse(self) -> dict[str, Path]:
         name = f"wheelhouses/{self.pin.release}-{wheelhouse.digest(self.pin)}"
