@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
+
+Identity = tuple[int, int]
+"""Device and inode of a folder, which are the same wherever one kernel shows it."""
 
 
 class LostError(Exception):
@@ -25,6 +29,13 @@ class LostError(Exception):
 
 class Channel(Protocol):
     """One started worker. It is used by one thread, but for `kill`."""
+
+    @property
+    def mounted(self) -> Mapping[str, Identity]:
+        """Which folders the worker should find in which places; it is asked."""
+
+    def forget(self, places: Iterable[str]) -> None:
+        """Take note of the places in which the worker finds something else."""
 
     def place(self, model: Path) -> str:
         """Return the name by which the worker finds the folder ``model``.

@@ -9,10 +9,10 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from savedmodel_compat.runtimes.channel import LostError
+from savedmodel_compat.runtimes.channel import Identity, LostError
 
 _CHUNK = 1 << 20
 _LOG_BYTES = 4000
@@ -42,6 +42,14 @@ class ChildChannel:
         except BaseException:
             self._log.close()
             raise
+
+    @property
+    def mounted(self) -> Mapping[str, Identity]:
+        """Nothing: the process sees what the controller sees."""
+        return {}
+
+    def forget(self, places: Iterable[str]) -> None:
+        """Do nothing."""
 
     def place(self, model: Path) -> str:
         """Return the path itself: the process sees what the controller sees."""

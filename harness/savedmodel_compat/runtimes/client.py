@@ -133,11 +133,17 @@ class Worker:
                 hint=f"savedmodel-compat runtime build {self._runtime.release} "
                 f"--provider {self._runtime.provider} --force",
             )
+        self._channel.forget(ready["elsewhere"])
         if self._runtime.container is not None:
             from savedmodel_compat.runtimes.containers import seal
 
-            limited = bool(self._runtime.container.seal.megabytes or self._megabytes)
-            seal.demand(ready["seal"], self._runtime.label, memory=limited)
+            container = self._runtime.container
+            seal.demand(
+                ready["seal"],
+                self._runtime.label,
+                facts=container.site.facts,
+                memory=bool(container.seal.megabytes or self._megabytes),
+            )
         self.tensorflow = ready["tensorflow"]
         self._demand_release()
         self.ready_seconds = time.monotonic() - began
@@ -219,7 +225,8 @@ class Worker:
 
     def _configuration(self) -> dict[str, Any]:
         container = self._runtime.container
-        contained = {"contained": container is not None}
+        assert self._channel is not None
+        contained = {"contained": container is not None, "mounted": self._channel.mounted}
         if not self._native:
             return contained
         inside = None if container is None else container.inside(native=True)

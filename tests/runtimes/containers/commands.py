@@ -85,12 +85,12 @@ class Command:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._file = folder / "record.json"
-        options = ["--json", str(self._file)] if program is COMMAND else []
+        options = ["--json", str(self._file)] if program[-len(COMMAND) :] == COMMAND else []
         environment = environment or {}
         self.host = environment.get("DOCKER_HOST")
         with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
             self.process = subprocess.Popen(
-                [*program, *map(os.fspath, arguments), *options],
+                [*program, *(os.fspath(each) for each in arguments), *options],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,

@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -22,10 +23,10 @@ class OwnEngine:
 
     Args:
         root: its folder, for images, containers, socket and log; short, because a socket's path is.
-        port: of 127.0.0.1, by which it is a far engine; None for none.
+        port: of 127.0.0.1, that is free.
     """
 
-    def __init__(self, root: Path, *, port: int | None = None) -> None:
+    def __init__(self, root: Path, port: int) -> None:
         self._root = root
         self._port = port
         self._process: subprocess.Popen[bytes] | None = None
@@ -37,7 +38,7 @@ class OwnEngine:
 
     @property
     def far_address(self) -> str:
-        """The same engine by its port."""
+        """The same by its port, which makes it a far engine."""
         return f"tcp://127.0.0.1:{self._port}"
 
     @property
@@ -55,7 +56,8 @@ class OwnEngine:
                     f"--exec-root={self._root}/exec",
                     f"--pidfile={self._root}/pid",
                     f"--host={self.address}",
-                    *([f"--host={self.far_address}", "--tls=false"] if self._port else []),
+                    f"--host={self.far_address}",
+                    "--tls=false",
                     "--bridge=none",
                     "--iptables=false",
                     "--ip-forward=false",
@@ -144,19 +146,20 @@ def _below(pid: int) -> list[int]:
 
 
 @contextlib.contextmanager
-def running(images: Sequence[str], *, port: int | None = None) -> Iterator[OwnEngine]:
+def running(images: Sequence[str]) -> Iterator[OwnEngine]:
     """Yield an engine of ours that runs; skip where none can be started.
 
     Args:
         images: those of the engine that is there which it is given.
-        port: of 127.0.0.1, to be reached by as well.
     """
     if os.geteuid() != 0:
         pytest.skip("only root can start an engine that may be killed")
     lacking = [name for name in ("dockerd", "containerd", "docker") if shutil.which(name) is None]
     if lacking:
         pytest.skip(f"an engine that may be killed cannot be started: no {', '.join(lacking)}")
-    engine = OwnEngine(Path(tempfile.mkdtemp(prefix="dockerd-")), port=port)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    engine = OwnEngine(Path(tempfile.mkdtemp(prefix="dockerd-")), port)
     try:
         engine.start()
         engine.give(images)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import struct
+import threading
 import time
-from collections.abc import Mapping
+import uuid
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from savedmodel_compat.runtimes.containers import seal
+from savedmodel_compat.runtimes.containers import life, seal
 from savedmodel_compat.runtimes.containers.contained import Site
 from savedmodel_compat.runtimes.containers.engine import State
 from savedmodel_compat.runtimes.containers.seal import Seal
@@ -30,6 +33,20 @@ OPEN = {
 }
 """All seals off but the network's: what an ordinary container has, and no filter of system calls."""
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """A network that containers can be in.
+
+    Args:
+        id: the engine's name for it.
+        address: that this machine has there.
+    """
+
+    id: str
+    address: str
+
+
 _HEAD = struct.Struct(">BxxxL")
 _SECONDS = 60.0
 
@@ -49,6 +66,37 @@ class Ended:
     err: str
     state: State
     seconds: float
+
+
+@contextlib.contextmanager
+def network(site: Site) -> Iterator[Network]:
+    """Yield a network of its own; the engine's usual one may be off."""
+    with contextlib.closing(site.engine._open_client()) as sdk:
+        name = f"savedmodel-compat-test-{uuid.uuid4().hex[:8]}"
+        made = sdk.create_network(name, labels=dict(life.labels()))["Id"]
+        try:
+            [settings] = sdk.inspect_network(made)["IPAM"]["Config"]
+            yield Network(id=made, address=settings["Gateway"])
+        finally:
+            sdk.remove_network(made)
+
+
+@contextlib.contextmanager
+def listening(address: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the port of a service at an address of this machine, and the list of who has called it."""
+    callers: list[str] = []
+    with socket.create_server((address, 0)) as server:
+
+        def answer() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, (caller, _) = server.accept()
+                    callers.append(caller)
+                    connection.close()
+
+        threading.Thread(target=answer, daemon=True).start()
+        yield server.getsockname()[1], callers
+        server.shutdown(socket.SHUT_RDWR)
 
 
 def changed(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import hostile
 import pytest
+from tests.runtimes.containers import hostile
 
 from savedmodel_compat.runtimes import client
 from savedmodel_compat.runtimes.base import Runtime
@@ -36,14 +36,17 @@ Run = Callable[..., Verdict]
 def runtime(
     contained_runtime: Callable[..., Runtime], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Runtime]:
-    """A container whose worker runs an intruder's code where TensorFlow's would be."""
+    """A container of 300 MB whose worker runs an intruder's code where TensorFlow's would be."""
     folder = tmp_path_factory.mktemp("intruder") / "worker"
     shutil.copytree(client.WORKER, folder, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copyfile(INTRUDER, folder / "_native.py")
     made = contained_runtime(RELEASE)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(contained, "_WORKER", folder)
-        yield replace(made, environment={**made.environment, "INTRUDER_RELEASE": RELEASE})
+        assert made.container is not None
+        small = replace(made.container, seal=Seal(megabytes=300, processes=100))
+        told = {**made.environment, "INTRUDER_RELEASE": RELEASE}
+        yield replace(made, container=small, environment=told)
 
 
 @pytest.fixture(scope="module")
@@ -252,7 +255,7 @@ def test_an_answer_without_end(worker: Worker, run: Run) -> None:
 
 
 SHARED = """
-memory = mmap.mmap(-1, 1400 << 20)
+memory = mmap.mmap(-1, 400 << 20)
 for at in range(0, len(memory), 4096):
     memory[at] = 1
 """
@@ -267,13 +270,13 @@ def test_memory_that_no_limit_of_a_process_sees(worker: Worker, run: Run) -> Non
 
 
 def test_processes_that_each_keep_to_the_limit(worker: Worker, run: Run) -> None:
-    """Ten times the memory that one process may have is more than the container has: some of the ten are ended."""
+    """Ten times what one process may have is more than the container has: some of the ten are ended."""
     program = (
         "children = []\n"
         "for _ in range(10):\n"
         "    pid = os.fork()\n"
         "    if not pid:\n"
-        "        held = bytearray(os.urandom(1 << 20)) * 180\n"
+        "        held = bytearray(os.urandom(1 << 20)) * 60\n"
         "        time.sleep(2)\n"
         "        os._exit(0)\n"
         "    children.append(pid)\n"
@@ -307,12 +310,11 @@ while True:
 
 def test_a_bomb_of_processes_is_over_with_its_cell(runtime: Runtime, run: Run) -> None:
     """What forks faster than it could be killed one by one is timed out, and none of it is left."""
-    assert runtime.container is not None
-    few = replace(runtime.container, seal=Seal(processes=100))
-    with Worker(replace(runtime, container=few), native=True) as worker:
+    with Worker(runtime, native=True) as worker:
         verdict = run(worker, BOMB, Limits(seconds=1, megabytes=200))
         assert verdict.timed_out
         assert verdict.seconds["cell"] < 10
-        with contextlib.closing(few.site.engine._open_client()) as sdk:
+        assert runtime.container is not None
+        with contextlib.closing(runtime.container.site.engine._open_client()) as sdk:
             assert len(sdk.top(container(worker))["Processes"]) == 1
         assert run(worker, LOOKING).log == "[] [] []\n[]\n"

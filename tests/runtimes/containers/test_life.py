@@ -14,8 +14,8 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-import sleepers
-from commands import Command, docker, owned, started, wait_for
+from tests.runtimes.containers import sleepers
+from tests.runtimes.containers.commands import Command, docker, owned, started, wait_for
 
 from savedmodel_compat.runtimes.base import Runtime
 from savedmodel_compat.runtimes.client import Worker

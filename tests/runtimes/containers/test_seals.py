@@ -6,21 +6,18 @@ import contextlib
 import io
 import json
 import os
-import resource
+import shutil
 import socket
 import tarfile
-import threading
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import hostile
 import pytest
-import sealed
+from tests.runtimes.containers import hostile, sealed
+from tests.runtimes.containers.sealed import Network
 
-from savedmodel_compat.errors import WorkerError
 from savedmodel_compat.runtimes.base import Runtime
 from savedmodel_compat.runtimes.client import Worker
 from savedmodel_compat.runtimes.containers import engine as engines
@@ -56,40 +53,10 @@ def wheel(wheel_runtime: Callable[[str], Runtime]) -> Runtime:
 
 
 @pytest.fixture
-def sdk(site: Site) -> Iterator[Any]:
-    """The SDK's own client, for what the harness does not need of an engine."""
-    with contextlib.closing(site.engine._open_client()) as client:
-        yield client
-
-
-@pytest.fixture
-def network(sdk: Any) -> Iterator[tuple[str, str]]:
-    """A network of the engine's, and the address that this machine has in it."""
-    name = f"savedmodel-compat-test-{uuid.uuid4().hex[:8]}"
-    made = sdk.create_network(name, labels=dict(life.labels()))["Id"]
-    try:
-        [settings] = sdk.inspect_network(made)["IPAM"]["Config"]
-        yield made, settings["Gateway"]
-    finally:
-        sdk.remove_network(made)
-
-
-@contextlib.contextmanager
-def listening(address: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the port of a service at an address of this machine, and who has called it."""
-    callers: list[str] = []
-    with socket.create_server((address, 0)) as server:
-
-        def answer() -> None:
-            with contextlib.suppress(OSError):
-                while True:
-                    connection, (caller, _) = server.accept()
-                    callers.append(caller)
-                    connection.close()
-
-        threading.Thread(target=answer, daemon=True).start()
-        yield server.getsockname()[1], callers
-        server.shutdown(socket.SHUT_RDWR)
+def network(site: Site) -> Iterator[Network]:
+    """A network of the engine's."""
+    with sealed.network(site) as made:
+        yield made
 
 
 def tell(runtime: Runtime, work: LoadAndRun) -> Told:
@@ -135,6 +102,26 @@ def test_what_a_model_writes_stays_in_its_container(
     assert file.read_text() == "gone"
 
 
+def test_what_a_model_writes_is_gone_for_the_next_cell(
+    contained: Runtime, wheel: Runtime, tmp_path: Path
+) -> None:
+    """A cell finds nothing in /tmp that one before it has written there, in the same container; without one it does."""
+    writer, finder = hostile.writer(tmp_path / "writer"), hostile.finder(tmp_path / "finder")
+    deep = "/".join(["deep"] * 500)
+    left = Path("/tmp") / f"savedmodel-compat-test-{uuid.uuid4().hex}"
+    write = writer.ask({"path": os.fsencode(left / deep / "x"), "text": b"hello"})
+    look = finder.ask({"pattern": os.fsencode(f"{left}*")})
+    found = []
+    for runtime in (contained, wheel):
+        with Worker(runtime, native=True) as worker:
+            assert worker.run(write, LIMITS).answers[0].outputs is not None
+            [answer] = worker.run(look, LIMITS).answers
+        assert answer.outputs is not None
+        found.append(answer.outputs["y"].tolist())
+    shutil.rmtree(left)
+    assert found == [[], [os.fsencode(left)]]
+
+
 def test_a_model_reads_nothing_of_this_machine(
     contained: Runtime, wheel: Runtime, tmp_path: Path
 ) -> None:
@@ -143,14 +130,18 @@ def test_a_model_reads_nothing_of_this_machine(
     secret.write_text(SECRET)
     (reader.path / "assets").mkdir()
     (reader.path / "assets" / "link").symlink_to(secret)
-    ways = [secret, reader.path / ".." / "secret", reader.path / "assets" / "link"]
+    ways: list[str | Path] = [
+        secret,
+        reader.path / ".." / "secret",
+        reader.path / "assets" / "link",
+    ]
     inside = [
         "/models/00000/../secret",
         "/models/00000/assets/link",
         "/models/secret",
         "/shelf/secret",
     ]
-    work = reader.ask(*({"path": os.fsencode(way)} for way in [*ways, *inside]))
+    work = reader.ask(*({"path": os.fsencode(way)} for way in (*ways, *inside)))
     assert [text == SECRET.encode() for text in tell(wheel, work)] == [True] * 3 + [False] * 4
     assert [text for text in tell(contained, work) if "; No such file" not in str(text)] == []
 
@@ -196,31 +187,30 @@ def test_no_variables_of_the_controller(
     assert f"HTTP_PROXY={proxy}" in given
 
 
-def test_no_network(site: Site, image: str, network: tuple[str, str]) -> None:
+def test_no_network(site: Site, image: str, network: Network) -> None:
     """A service of this machine's is reached from a container that has a network, and not from a sealed one."""
-    name, address = network
-    with listening(address) as (port, callers):
+    with sealed.listening(network.address) as (port, callers):
         program = (
             "import os, socket\n"
             "up = [n for n in os.listdir('/sys/class/net') if int(open(f'/sys/class/net/{n}/flags').read(), 16) & 1]\n"
             "print(up, flush=True)\n"
-            f"socket.create_connection(({address!r}, {port}), 5)"
+            f"socket.create_connection(({network.address!r}, {port}), 5)"
         )
         ended = sealed.run(site, image, program)
         assert (ended.out, callers) == ("['lo']\n", [])
         assert "Network is unreachable" in ended.err
-        ended = sealed.run(site, image, program, changes={"network_mode": name})
+        ended = sealed.run(site, image, program, changes={"network_mode": network.id})
     assert "eth0" in ended.out
     assert len(callers) == 1
 
 
 def test_a_model_s_own_call_reaches_nobody(
-    contained: Runtime, wheel: Runtime, network: tuple[str, str], tmp_path: Path
+    contained: Runtime, wheel: Runtime, network: Network, tmp_path: Path
 ) -> None:
     """An op that calls a service does so without a container, and nobody hears it out of one."""
     caller = hostile.caller(tmp_path / "caller")
-    with listening(network[1]) as (port, callers):
-        address = f"{network[1]}:{port}".encode()
+    with sealed.listening(network.address) as (port, callers):
+        address = f"{network.address}:{port}".encode()
         work = caller.ask({"address": address, "method": b"/s/m", "request": b"hello"})
         tell(contained, work)
         assert callers == []
@@ -253,111 +243,6 @@ def test_a_program_of_root_s_gives_nobody_its_rights(site: Site, setuid_image: s
     assert sealed.run(site, setuid_image, program, changes=ordinary).out == "0\n"
 
 
-FACTS = """
-import ctypes, errno, json, os, resource
-
-def names(path):
-    try:
-        return sorted(os.listdir(path))
-    except OSError:
-        return None
-
-def size(path):
-    try:
-        with open(path, 'rb') as file:
-            return len(file.read(4096))
-    except OSError:
-        return None
-
-def refused(number, *arguments):
-    libc = ctypes.CDLL(None, use_errno=True)
-    result = libc.syscall(number, *arguments)
-    return result < 0 and errno.errorcode[ctypes.get_errno()]
-
-def may_write(path):
-    try:
-        os.close(os.open(path, os.O_WRONLY))
-    except OSError:
-        return False
-    return True
-
-found = {}
-with open('/proc/self/status') as status:
-    for line in status:
-        name, _, value = line.partition(':')
-        found[name] = value.strip()
-found['ids'] = [os.getuid(), os.geteuid(), os.getgid(), os.getgroups()]
-found['core'] = resource.getrlimit(resource.RLIMIT_CORE)[0]
-found['devices'] = names('/dev')
-found['sockets'] = [p for p in ('/var/run/docker.sock', '/run/docker.sock') if os.path.exists(p)]
-found['masked'] = {p: size(p) for p in ('/proc/keys', '/proc/timer_list')}
-found['sysctl'] = may_write('/proc/sys/kernel/hostname')
-found['cgroup'] = may_write('/sys/fs/cgroup/memory/memory.limit_in_bytes') or may_write('/sys/fs/cgroup/memory.max')
-found['calls'] = {
-    'unshare': refused(272, 0x10000000),
-    'keyctl': refused(250, 0, -3, 0),
-    'open_by_handle_at': refused(304, -1, None, 0),
-    'chroot': refused(161, b'/'),
-}
-found['root'] = [line.split()[3].split(',')[0] for line in open('/proc/mounts') if line.split()[1] == '/']
-print(json.dumps(found))
-"""
-
-
-@pytest.fixture(scope="module")
-def inside(site: Site, image: str) -> dict[str, Any]:
-    """What a program finds in a sealed container."""
-    found: dict[str, Any] = json.loads(sealed.run(site, image, FACTS).out)
-    return found
-
-
-@pytest.fixture(scope="module")
-def in_the_open(site: Site, image: str) -> dict[str, Any]:
-    """What it finds in one with all seals off but the network's."""
-    found: dict[str, Any] = json.loads(sealed.run(site, image, FACTS, changes=sealed.OPEN).out)
-    return found
-
-
-def test_no_capabilities(inside: dict[str, Any], in_the_open: dict[str, Any]) -> None:
-    """A program in a sealed container has none, and can get none."""
-    names = [name for name in inside if name.startswith("Cap")]
-    assert len(names) == 5
-    assert [int(inside[name], 16) for name in names] == [0] * 5
-    assert int(in_the_open["CapBnd"], 16)
-
-
-def test_an_ordinary_user(inside: dict[str, Any], in_the_open: dict[str, Any]) -> None:
-    """It is nobody, in nobody's group, and cannot become anybody else."""
-    assert inside["ids"] == [65534, 65534, 65534, [65534]]
-    assert inside["NoNewPrivs"] == "1"
-    assert in_the_open["ids"][0] == 0
-    assert in_the_open["NoNewPrivs"] == "0"
-
-
-def test_system_calls_are_filtered(inside: dict[str, Any], in_the_open: dict[str, Any]) -> None:
-    """Those that the engine's default profile forbids fail; there is such a profile."""
-    assert inside["Seccomp"] == "2"
-    assert set(inside["calls"].values()) == {"EPERM"}
-    assert in_the_open["Seccomp"] == "0"
-    assert "EPERM" not in in_the_open["calls"].values()
-
-
-def test_the_machine_is_out_of_reach(inside: dict[str, Any], in_the_open: dict[str, Any]) -> None:
-    """No devices but the harmless ones, no engine's socket, nothing of the kernel's to write or to learn keys from."""
-    harmless = "fd full mqueue null ptmx pts random stderr stdin stdout tty urandom zero"
-    assert inside["devices"] == harmless.split()
-    assert inside["sockets"] == []
-    assert not any(inside["masked"].values())
-    assert (inside["sysctl"], inside["cgroup"], inside["root"]) == (False, False, ["ro"])
-    assert in_the_open["root"] == ["rw"]
-
-
-def test_no_core_dumps(inside: dict[str, Any], in_the_open: dict[str, Any]) -> None:
-    """What a crash would write is not written."""
-    assert inside["core"] == 0
-    assert in_the_open["core"] == resource.RLIM_INFINITY
-
-
 EXECUTED = """
 import os, shutil, subprocess
 for folder in ('/tmp', '/dev/mqueue'):
@@ -378,66 +263,3 @@ def test_nothing_that_was_written_is_executed(site: Site, image: str) -> None:
     assert "0" not in said
     assert "True" not in said
     assert sealed.run(site, image, EXECUTED, changes=sealed.OPEN).out.splitlines()[0] == "0"
-
-
-OPENINGS: dict[str, tuple[dict[str, Any], str]] = {
-    "seccomp": (
-        {"security_opt": ["no-new-privileges", "seccomp=unconfined"]},
-        "no seccomp profile",
-    ),
-    "privileges": ({"security_opt": None}, "privileges can be gained"),
-    "root": ({"read_only": False}, "its root can be written"),
-    "user": ({"user": "0:0"}, "it runs as root"),
-    "capabilities": ({"cap_drop": ["NET_RAW"]}, "capabilities CapBnd 00000000a80405fb"),
-    "memory": (sealed.UNLIMITED_MEMORY, "no limit on its memory"),
-    "processes": ({"pids_limit": None}, "no limit on its processes"),
-    "processors": ({"nano_cpus": None}, "no limit on its processors"),
-}
-
-
-@pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, Any]], None]:
-    """Have an engine that does not do all that it is told."""
-    host, settings = seal.host, seal.settings
-
-    def change(changes: dict[str, Any]) -> None:
-        monkeypatch.setattr(seal, "host", lambda *a, **k: sealed.changed(host(*a, **k), changes))
-        monkeypatch.setattr(
-            seal, "settings", lambda *a, **k: sealed.changed(settings(*a, **k), changes)
-        )
-
-    return change
-
-
-@pytest.mark.parametrize("opening", OPENINGS)
-def test_a_container_that_is_open_is_refused(
-    opening: str, opened: Callable[[dict[str, Any]], None], contained: Runtime
-) -> None:
-    """No cell runs where one seal is off, and the message says which."""
-    changes, words = OPENINGS[opening]
-    opened(changes)
-    with (
-        pytest.raises(WorkerError, match=rf"{RELEASE} docker cpu is not sealed: {words}\n"),
-        Worker(contained, native=True) as worker,
-    ):
-        worker.start()
-
-
-def test_a_container_with_a_network_is_refused(
-    opened: Callable[[dict[str, Any]], None], network: tuple[str, str], contained: Runtime
-) -> None:
-    """The same of a network."""
-    opened({"network_mode": network[0], "network_disabled": False})
-    with pytest.raises(WorkerError, match="not sealed: it has a network\n"):
-        Worker(contained, native=True).start()
-
-
-def test_a_sealed_container_is_taken(
-    opened: Callable[[dict[str, Any]], None], contained: Runtime
-) -> None:
-    """The same worker starts where nothing was changed, and where nobody asked for a limit of memory."""
-    opened({})
-    with Worker(contained, native=True) as worker:
-        worker.start()
-        worker.start(Limits(seconds=30, megabytes=0))
-        assert worker.tensorflow == RELEASE

@@ -7,16 +7,17 @@ import contextlib
 import os
 import queue
 import signal
+import stat
 import struct
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from savedmodel_compat.errors import EngineError, InfrastructureError, UnsupportedError, WorkerError
-from savedmodel_compat.runtimes.channel import LostError
+from savedmodel_compat.runtimes.channel import Identity, LostError
 from savedmodel_compat.runtimes.containers import gpus, life, seal, watch
 from savedmodel_compat.runtimes.containers.engine import Engine, Facts, Image, State, Stream
 from savedmodel_compat.runtimes.containers.seal import Mount, Seal
@@ -31,7 +32,8 @@ _LOG_BYTES = 4000
 _PENDING = 64
 _END_SECONDS = 10.0
 _PAUSED = "its container was paused from outside"
-_KILLED = 128 + signal.SIGKILL
+_SIGNALS = 128
+_KILLED = _SIGNALS + signal.SIGKILL
 _MODELS = "/models"
 
 
@@ -168,6 +170,41 @@ class Site:
             raise UnsupportedError(self._no_gpu.message, hint=self._no_gpu.hint)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """Where a container finds a model, and which folder that is."""
+
+    inside: str
+    identity: Identity
+
+
+def _identity(folder: Path) -> Identity | None:
+    """Return what tells a folder from all others; None if there is none."""
+    try:
+        status = folder.stat()
+    except OSError:
+        return None
+    return (status.st_dev, status.st_ino) if stat.S_ISDIR(status.st_mode) else None
+
+
+def _became_of(state: State | None, what: str) -> str:
+    """Return what has become of a container that does not do what it should.
+
+    Args:
+        state: the container's; None if it is not there.
+        what: it is that it does or does not do.
+    """
+    if state is None:
+        return "its container was removed from outside"
+    if state.paused:
+        return _PAUSED
+    if state.running:
+        return f"{what}, though its container runs"
+    if state.exit_code > _SIGNALS:
+        return f"its container was killed from outside by signal {state.exit_code - _SIGNALS}"
+    return f"its container ended with status {state.exit_code}"
+
+
 class ContainerChannel:
     """A started container and its streams.
 
@@ -194,23 +231,38 @@ class ContainerChannel:
         # Whoever is gone for a moment only is waited for here, where nothing has been lost yet.
         self._engine.demand()
         self._shelf = runtime.site.shelf(inside.image.id)
-        self._places: dict[Path, str] = {}
+        self._places: dict[Path, _Place] = {}
         self._outside: dict[str, str] = {}
-        mounts = [self._shelf.mount, *self._mounted(models)]
         worker = self._shelf.put(_WORKER)
         flags = ["-I", "-S"] if kind == "native" else ["-I"]
         command = [inside.python, *flags, worker, kind]
-        limits = seal.host(
-            runtime.seal,
-            runtime.site.facts,
-            megabytes=megabytes,
-            mounts=mounts,
-            gpu=runtime.gpu,
-        )
+        settings = seal.settings(inside.image.id, command, environment)
+
+        def start(mounts: Sequence[Mount]) -> None:
+            limits = seal.host(
+                runtime.seal,
+                runtime.site.facts,
+                megabytes=megabytes,
+                mounts=[self._shelf.mount, *mounts],
+                gpu=runtime.gpu,
+            )
+            self._start(settings, limits)
+
+        mounts = self._mounted(models)
+        try:
+            start(mounts)
+        except EngineError:
+            # The engine may not see what this process sees, or not be let in.
+            if not mounts:
+                raise
+            self._places.clear()
+            start([])
+
+    def _start(self, settings: Mapping[str, object], limits: Mapping[str, object]) -> None:
         self._pieces: queue.Queue[bytes | None] = queue.Queue(maxsize=_PENDING)
         self._log = bytearray()
         self._closing = False
-        self._id = self._engine.create(seal.settings(inside.image.id, command, environment), limits)
+        self._id = self._engine.create(settings, limits)
         try:
             self._stream = self._engine.attach(self._id)
             self._reader = threading.Thread(target=self._take, name=self._id[:12], daemon=True)
@@ -220,14 +272,28 @@ class ContainerChannel:
             self._discard()
             raise
 
+    @property
+    def mounted(self) -> Mapping[str, Identity]:
+        """The models that are mounted, which an engine that sees other files mistakes for others of their paths."""
+        return {place.inside: place.identity for place in self._places.values()}
+
+    def forget(self, places: Iterable[str]) -> None:
+        """Put the models on the shelf that the worker does not find in their places."""
+        wrong = set(places)
+        for model, place in list(self._places.items()):
+            if place.inside in wrong:
+                del self._places[model]
+
     def place(self, model: Path) -> str:
         """Return where the container finds a model, putting it there first if it was not foreseen.
 
         Raises:
             WorkerError: it cannot be put there.
         """
-        if model in self._places:
-            return self._places[model]
+        known = self._places.get(model)
+        # A folder that was put in another's place after that was mounted is not seen inside.
+        if known is not None and known.identity == _identity(model):
+            return known.inside
         try:
             place = self._shelf.put(model.resolve())
         except InfrastructureError as error:
@@ -291,11 +357,12 @@ class ContainerChannel:
             return []
         for number, model in enumerate(dict.fromkeys(models)):
             real = model.resolve()
-            if not real.is_dir() or not is_readable(real):
+            identity = _identity(real)
+            if identity is None or not is_readable(real):
                 continue
             place = f"{_MODELS}/{number:05d}"
             mounts.append(Mount(source=str(real), target=place))
-            self._places[model] = place
+            self._places[model] = _Place(inside=place, identity=identity)
             self._outside[place] = str(model)
         return mounts
 
@@ -345,22 +412,11 @@ class ContainerChannel:
         try:
             state = self._ended()
         except EngineError as error:
-            return LostError(f"{error.message}", from_outside=True)
-        if state is None:
-            return LostError("its container was removed from outside", from_outside=True)
+            return LostError(error.message, from_outside=True)
         # It stays said of a container that has lost a cell so; then this end has another cause.
-        if state.out_of_memory and state.exit_code == _KILLED:
+        if state is not None and state.out_of_memory and state.exit_code == _KILLED:
             return LostError("its container ran out of memory", out_of_memory=True)
-        if state.paused:
-            return LostError(_PAUSED, from_outside=True)
-        if state.running:
-            return LostError(f"{what}, though its container runs", from_outside=True)
-        if state.exit_code > 128:
-            number = state.exit_code - 128
-            return LostError(
-                f"its container was killed from outside by signal {number}", from_outside=True
-            )
-        return LostError(f"its container ended with status {state.exit_code}", from_outside=True)
+        return LostError(_became_of(state, what), from_outside=True)
 
     def _ended(self) -> State | None:
         """Return the container's state once it has ended, or as it is if it does not."""

@@ -30,6 +30,8 @@ _STALLED_SECONDS = 60.0
 _PIECE = 1 << 14
 _LOCAL_HOSTS = ("unix://", "http+unix://", "npipe://")
 _KEPT_LINES = 200
+_LIMITS = {"memory": "MemoryLimit", "processes": "PidsLimit", "processors": "CpuCfsQuota"}
+"""What the engine calls its being able to limit something, which takes the kernel's control groups."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,7 @@ class Facts:
         memory_bytes: likewise.
         security: its security options, such as ``name=seccomp,profile=default``.
         machine: what `platform.machine` says there.
+        unlimited: of ``memory``, ``processes`` and ``processors``, those that it cannot limit, whatever it is told.
     """
 
     version: str
@@ -49,6 +52,7 @@ class Facts:
     memory_bytes: int
     security: tuple[str, ...]
     machine: str
+    unlimited: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,6 +206,7 @@ class Engine:
             memory_bytes=int(said.get("MemTotal") or 0),
             security=tuple(said.get("SecurityOptions") or ()),
             machine=said.get("Architecture", ""),
+            unlimited=tuple(what for what, word in _LIMITS.items() if said.get(word) is False),
         )
 
     def image(self, name: str) -> Image | None:
@@ -576,9 +581,17 @@ def connect(environment: Mapping[str, str] | None = None) -> Engine:
     settings = _settings(chosen)
     address = settings.pop("base_url", None) or "unix:///var/run/docker.sock"
 
+    class Client(docker.APIClient):  # type: ignore[misc] # the SDK has no types
+        def merge_environment_settings(
+            self, url: str, proxies: Any, stream: Any, verify: Any, cert: Any
+        ) -> Any:
+            # The engine's own authority holds, and not that of REQUESTS_CA_BUNDLE, which is for the web.
+            own = self.verify if verify is None else verify
+            return super().merge_environment_settings(url, proxies, stream, own, cert)
+
     def open_client(*, seconds: float = _ANSWER_SECONDS) -> Any:
         _knock(address)
-        return docker.APIClient(
+        return Client(
             base_url=address,
             version="auto",
             timeout=seconds,
@@ -677,6 +690,8 @@ def _innermost(error: BaseException) -> str:
 def _no_answer_hint(why: str) -> str:
     if "Permission denied" in why:
         return "your user may not use the engine's socket: see Docker's post-installation steps"
+    if "CERTIFICATE_VERIFY_FAILED" in why:
+        return "DOCKER_CERT_PATH, or the context, has to name the ca.pem of that engine's authority"
     return (
         "start it (`docker info` shows whether it answers), set DOCKER_HOST, or use --provider "
         "wheel, which needs no engine"

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from savedmodel_compat.cache import default_root
-from savedmodel_compat.errors import InfrastructureError
+from savedmodel_compat.errors import EngineError, InfrastructureError
 from savedmodel_compat.runtimes.containers import life
 from savedmodel_compat.runtimes.containers.engine import Engine
 from savedmodel_compat.runtimes.containers.seal import Mount
@@ -80,7 +80,10 @@ class NearShelf(Shelf):
         sweep()
         parent = default_root() / _FOLDER
         parent.mkdir(parents=True, exist_ok=True)
-        self._folder = Path(tempfile.mkdtemp(prefix=f"{life.owner()}@", dir=parent))
+        # Containers may read all of what is mounted; nobody else here may, for whom the model may not be.
+        self._closed = Path(tempfile.mkdtemp(prefix=f"{life.owner()}@", dir=parent))
+        self._folder = self._closed / "shelf"
+        self._folder.mkdir()
         self._folder.chmod(0o755)
 
     @property
@@ -90,10 +93,18 @@ class NearShelf(Shelf):
 
     def close(self) -> None:
         """Remove the folder; the files that it links to stay."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self._closed, ignore_errors=True)
 
     def _fill(self, folder: Path, name: str) -> None:
         target = self._folder / name
+        try:
+            self._copy(folder, target)
+        except OSError:
+            shutil.rmtree(target, ignore_errors=True)
+            raise
+
+    @staticmethod
+    def _copy(folder: Path, target: Path) -> None:
         for entry in _entries(folder):
             place = target / entry.relative_to(folder)
             mode = entry.lstat().st_mode
@@ -136,7 +147,22 @@ class FarShelf(Shelf):
         self._engine.remove_volume(self._volume)
 
     def _fill(self, folder: Path, name: str) -> None:
-        self._engine.put(self._holder, INSIDE, tar_of({name: folder}))
+        unread: list[OSError] = []
+
+        def pieces() -> Iterator[bytes]:
+            try:
+                yield from tar_of({name: folder})
+            except OSError as error:
+                unread.append(error)
+                raise
+
+        try:
+            self._engine.put(self._holder, INSIDE, pieces())
+        except EngineError:
+            # What cannot be read here is not the engine's fault.
+            if unread:
+                raise unread[0] from None
+            raise
 
 
 def sweep() -> None:
@@ -146,12 +172,16 @@ def sweep() -> None:
 
 def is_readable(folder: Path) -> bool:
     """Tell whether a user who owns nothing may read all of a folder; what its parents say does not matter."""
-    for entry in _entries(folder):
-        mode = entry.lstat().st_mode
-        wanted = _OTHERS_ENTER if stat.S_ISDIR(mode) else _OTHERS_READ
-        if not stat.S_ISLNK(mode) and mode & wanted != wanted:
-            return False
-    return True
+    try:
+        modes = [entry.lstat().st_mode for entry in _entries(folder)]
+    except OSError:
+        return False
+    return all(stat.S_ISLNK(mode) or _may_read(mode) for mode in modes)
+
+
+def _may_read(mode: int) -> bool:
+    wanted = _OTHERS_ENTER if stat.S_ISDIR(mode) else _OTHERS_READ
+    return mode & wanted == wanted
 
 
 def tar_of(folders: dict[str, Path]) -> Iterator[bytes]:
@@ -216,11 +246,9 @@ def _state_of(folder: Path) -> Iterator[tuple[object, ...]]:
 
 
 def _linked(entry: Path, place: Path) -> bool:
-    """Link a file, if the two are on one filesystem and the user may."""
+    """Link a file, if the two are on one filesystem that has links, and the user may."""
     try:
         place.hardlink_to(entry)
-    except OSError as error:
-        if error.errno in {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EACCES}:
-            return False
-        raise
+    except OSError:
+        return False
     return True

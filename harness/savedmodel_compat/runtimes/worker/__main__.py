@@ -66,6 +66,20 @@ def _backend(kind, configuration):
     return _python.Backend(configuration)
 
 
+def _elsewhere(mounted):
+    """Return the places that do not show the folders that the controller means, whose device and inode are given."""
+    found = []
+    for place, identity in mounted.items():
+        try:
+            status = os.stat(place)
+        except OSError:
+            found.append(place)
+            continue
+        if [status.st_dev, status.st_ino] != identity:
+            found.append(place)
+    return found
+
+
 def main(kind):
     """Serve one controller until it hangs up; return the exit status."""
     _cell.adopt_orphans()
@@ -77,6 +91,7 @@ def main(kind):
     contained = hello[0].get("contained", False)
     # Before the worker adds a filter of its own: it is the engine's that is asked about.
     seal = _seal.read()
+    elsewhere = _elsewhere(hello[0].get("mounted", {}))
     try:
         if contained:
             _seal.close()
@@ -88,6 +103,7 @@ def main(kind):
         )
         return 1
     ready["seal"] = seal
+    ready["elsewhere"] = elsewhere
     ready["seconds"] = time.monotonic() - started
     controller.send(ready)
     while True:
