@@ -9,7 +9,7 @@ import pytest
 from savedmodel_compat import config
 from savedmodel_compat.config import Docker
 from savedmodel_compat.errors import ConfigurationError
-from savedmodel_compat.runtimes import docker
+from savedmodel_compat.runtimes import docker, pins
 
 WHOLE = """
 [tool.savedmodel-compat.docker]
@@ -80,3 +80,13 @@ def test_the_environment_is_checked_too(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("SAVEDMODEL_COMPAT_DOCKER_IMAGE", "mine:{version}")
     with pytest.raises(ConfigurationError, match="SAVEDMODEL_COMPAT_DOCKER_IMAGE"):
         docker.with_environment(Docker())
+
+
+@pytest.mark.parametrize(
+    ("release", "name"),
+    [("1.4.1", "python:3.6-slim-bullseye"), ("2.11.1", "python:3.10-slim-bookworm")],
+)
+def test_the_public_base_of_a_release(release: str, name: str) -> None:
+    """CPython 3.6 had its last public image before Debian 12."""
+    assert docker.python_base(pins.load().get(release), Docker()) == name
+    assert docker.python_base(pins.load().get(release), Docker(python_base="mine")) == "mine"

@@ -168,6 +168,14 @@ def with_environment(settings: Docker) -> Docker:
     return replace(settings, **given)  # type: ignore[arg-type] # all of them are texts
 
 
+def python_base(pin: Pin, settings: Docker) -> str:
+    """Return the name of the image that the Python loaders' image of a release is built upon."""
+    if settings.python_base is not None:
+        return settings.python_base.format(release=pin.release, python=pin.python)
+    suite = "bullseye" if pin.python in _BEFORE_BOOKWORM else "bookworm"
+    return f"python:{pin.python}-slim-{suite}"
+
+
 def _seal(settings: Docker) -> Seal:
     return Seal(
         megabytes=settings.memory,
@@ -248,18 +256,11 @@ class _Making:
     def _python(self) -> _Place:
         if self.pin.unavailable is not None:
             raise UnsupportedError(self.pin.unavailable, hint="choose another release with --on")
-        name = self._python_base()
+        name = python_base(self.pin, self.settings)
         base = images.base_of(self.contained.site.engine, name, self.progress)
         recipe = Recipe(pin=self.pin, kind=PYTHON, base=base, made_of=wheelhouse.digest(self.pin))
         image = self._image(recipe, self._wheelhouse)
         return self._looked_into(Inside(image=image, python=_INSTALLED))
-
-    def _python_base(self) -> str:
-        named = self.settings.python_base
-        if named is not None:
-            return named.format(release=self.pin.release, python=self.pin.python)
-        suite = "bullseye" if self.pin.python in _BEFORE_BOOKWORM else "bookworm"
-        return f"python:{self.pin.python}-slim-{suite}"
 
     def _wheelhouse(self) -> dict[str, Path]:
         name = f"wheelhouses/{self.pin.release}-{wheelhouse.digest(self.pin)}"

@@ -14,12 +14,13 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from savedmodel_compat.cache import default_root
+from savedmodel_compat.cache import VARIABLE, default_root
 from savedmodel_compat.runtimes.containers import life
 from savedmodel_compat.runtimes.labels import OWNER
 
 COMMAND = (sys.executable, "-c", "from savedmodel_compat.cli import main; main()")
 _MARK = "SAVEDMODEL_COMPAT_TEST_MARK"
+_SHELVES = "shelves"
 _SECONDS = 60.0
 
 _T = TypeVar("_T")
@@ -64,6 +65,15 @@ def owned(owner: str, host: str | None = None) -> list[str]:
     ]
 
 
+def own_cache(folder: Path) -> dict[str, str]:
+    """Make a cache that has all that there is, and shelves that nobody else sweeps; return the variables that choose it."""
+    folder.mkdir()
+    for entry in default_root().iterdir():
+        if entry.name != _SHELVES:
+            (folder / entry.name).symlink_to(entry)
+    return {VARIABLE: str(folder)}
+
+
 class Command:
     """A started command.
 
@@ -88,6 +98,7 @@ class Command:
         options = ["--json", str(self._file)] if program[-len(COMMAND) :] == COMMAND else []
         environment = environment or {}
         self.host = environment.get("DOCKER_HOST")
+        self._cache = Path(environment.get(VARIABLE, default_root()))
         with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
             self.process = subprocess.Popen(
                 [*program, *(os.fspath(each) for each in arguments), *options],
@@ -173,7 +184,7 @@ class Command:
 
     def shelves(self) -> list[Path]:
         """Its folders in the cache."""
-        return list((default_root() / "shelves").glob(f"{self.owner}@*"))
+        return list((self._cache / _SHELVES).glob(f"{self.owner}@*"))
 
     def left(self) -> list[object]:
         """Everything that is there of it: containers, volumes, folders, processes."""

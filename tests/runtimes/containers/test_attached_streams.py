@@ -12,14 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.runtimes.containers import sleepers
+from tests.runtimes.containers.commands import docker
 
 from savedmodel_compat.runtimes.base import Runtime
 from savedmodel_compat.runtimes.client import Worker
 from savedmodel_compat.runtimes.containers import contained, engine
 from savedmodel_compat.runtimes.containers.contained import ContainerChannel
 from savedmodel_compat.runtimes.requests import Limits
-from tests.runtimes.containers import sleepers
-from tests.runtimes.containers.commands import docker
 
 LIMITS = Limits(seconds=60, megabytes=2000)
 HUNDRED_MB = 25_000_000
@@ -58,7 +58,7 @@ with Worker(runtime, native=True) as worker:
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 [answer] = verdict.answers
 assert np.array_equal(answer.outputs["y"], 2 * x)
-print((after - before) // 1024, verdict.seconds["cell"])
+print((after - before) // 1024)
 """
 
 
@@ -66,7 +66,6 @@ def test_a_hundred_megabytes(runtime: Runtime, model: Path) -> None:
     """Inputs and outputs of 100 MB each are exact, and take no more memory here than those of a child process."""
     said = {}
     for kind in ("wheel", "docker"):
-        began = time.monotonic()
         done = subprocess.run(
             [sys.executable, "-c", CHILD, kind, str(model)],
             capture_output=True,
@@ -74,8 +73,7 @@ def test_a_hundred_megabytes(runtime: Runtime, model: Path) -> None:
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        said[kind] = int(done.stdout.split()[0])
-        print(kind, done.stdout, time.monotonic() - began)
+        said[kind] = int(done.stdout)
     assert said["docker"] < said["wheel"] + 32
 
 
@@ -91,7 +89,7 @@ def test_ten_thousand_small_ones(runtime: Runtime, model: Path) -> None:
 def test_many_cells_of_one_worker(runtime: Runtime, model: Path) -> None:
     """Cell after cell, each gets its own answer, and nothing of them stays in the container."""
     with Worker(runtime, native=True) as worker:
-        for n in range(100):
+        for n in range(50):
             feeds = ({"x": np.array([n] * (n + 1), np.float32)},)
             verdict = worker.run(replace(sleepers.work(model), feeds=feeds), LIMITS)
             assert sleepers.answer(verdict) == [2.0 * n] * (n + 1)
@@ -135,7 +133,7 @@ def test_answers_among_logs(
     finally:
         log = channel.close()
     assert len(said) > 1 << 24
-    assert log.startswith("log log ")
+    assert "log log " in log
     assert log.endswith(f"the end: {hashlib.sha256(said[: -len('the end')]).hexdigest()}")
 
 

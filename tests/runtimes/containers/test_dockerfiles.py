@@ -141,7 +141,7 @@ def test_an_environment_is_installed_from_a_wheelhouse_alone(
     except DownloadError as error:
         pytest.skip(f"no index can be reached: {error.message}")
     assert (house / "termcolor-1.1.0.tar.gz").is_file()
-    image = build("python", settings.python_base.format(python=pin.python), house.parent)
+    image = build("python", docker.python_base(pin, settings), house.parent)
     found = run(image, "/opt/tensorflow/bin/python", "-I", "-c", LOOK).splitlines()
     assert found == ["9.8.7 (1, 1, 0) True", "None None", "False []"]
 

@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.runtimes.containers import sleepers
+from tests.runtimes.containers.commands import COMMAND, Command, docker, owned, started
+from tests.runtimes.containers.forwarding import Forwarder, forwarded
 
 from savedmodel_compat.cache import default_root
 from savedmodel_compat.runtimes.base import Runtime
 from savedmodel_compat.runtimes.containers.contained import Site
 from savedmodel_compat.runtimes.labels import OWNER, RUN
-from tests.runtimes.containers import sleepers
-from tests.runtimes.containers.commands import COMMAND, Command, docker, owned, started
-from tests.runtimes.containers.forwarding import Forwarder, forwarded
 
 IN_CONTAINERS = ("--provider", "docker", "--on", "1.15.5")
 MODELS = Path(__file__).parents[2] / "models"
@@ -55,7 +55,9 @@ def told(command: Command) -> list[dict[str, Any]]:
 
 def ways(container: str) -> set[str]:
     """How a container sees what it sees: by volumes, by folders of the engine's machine, or by both."""
-    return set(docker("inspect", "--format", "{{range .Mounts}}{{.Type}} {{end}}", container)[0].split())
+    return set(
+        docker("inspect", "--format", "{{range .Mounts}}{{.Type}} {{end}}", container)[0].split()
+    )
 
 
 def test_a_far_engine(port: Forwarder, tmp_path: Path) -> None:
@@ -90,9 +92,7 @@ def test_a_killed_run_far_away(port: Forwarder, tmp_path: Path) -> None:
     """A controller that is killed leaves neither containers nor volumes in a far engine."""
     never = sleepers.write(tmp_path / "never", seconds=None)
     environment = {"DOCKER_HOST": port.address}
-    with started(
-        "run", never, *IN_CONTAINERS, folder=tmp_path, environment=environment
-    ) as command:
+    with started("run", never, *IN_CONTAINERS, folder=tmp_path, environment=environment) as command:
         command.at_work()
         assert len(owned(command.owner)) == 3
         command.process.kill()
@@ -121,7 +121,10 @@ def test_which_engine_is_meant(path: str, tmp_path: Path) -> None:
         assert meant({**settings, **named}) == second
         assert meant(settings) == third
         assert meant({**settings, "DOCKER_CONTEXT": "default"}) == "unix:///var/run/docker.sock"
-        assert meant({**settings, "DOCKER_CONTEXT": "nowhere"}) == "there is no Docker context 'nowhere'"
+        assert (
+            meant({**settings, "DOCKER_CONTEXT": "nowhere"})
+            == "there is no Docker context 'nowhere'"
+        )
 
 
 MEANT = """
@@ -195,7 +198,9 @@ def elsewhere(*mounts: str) -> tuple[str, ...]:
     """A command line in a namespace of its own, after some commands of a shell; skip where there can be none."""
     if os.geteuid() != 0 or shutil.which("unshare") is None:
         pytest.skip("only root can see other files than the engine does")
-    done = subprocess.run(["unshare", "--mount", "true"], capture_output=True, text=True)
+    done = subprocess.run(
+        ["unshare", "--mount", "true"], check=False, capture_output=True, text=True
+    )
     if done.returncode:
         pytest.skip(f"this machine lets nobody have a namespace: {done.stderr}")
     return ("unshare", "--mount", "sh", "-euc", "; ".join([*mounts, 'exec "$0" "$@"']), *COMMAND)
@@ -207,9 +212,7 @@ def test_an_engine_that_sees_other_files(path: str, tmp_path: Path) -> None:
     cache = default_root() / "shelves"
     cache.mkdir(parents=True, exist_ok=True)
     program = elsewhere(f"mount -t tmpfs none {shlex.quote(str(cache))}")
-    with started(
-        "run", slow, *IN_CONTAINERS, folder=tmp_path, program=program
-    ) as command:
+    with started("run", slow, *IN_CONTAINERS, folder=tmp_path, program=program) as command:
         assert ways(command.at_work()) == {"volume"}
         assert command.end() == 0, command.err
         assert command.cells == [("1.15.5", "pass")]
@@ -225,9 +228,7 @@ def test_an_engine_that_sees_another_model(theirs: str, path: str, tmp_path: Pat
     if theirs == "another":
         sleepers.write(meant_, seconds=None)
     folder, copy = shlex.quote(str(meant_.parent)), shlex.quote(str(real))
-    program = elsewhere(
-        f"mount -t tmpfs -o mode=755 none {folder}", f"cp -r {copy} {folder}/model"
-    )
+    program = elsewhere(f"mount -t tmpfs -o mode=755 none {folder}", f"cp -r {copy} {folder}/model")
     with started(
         "run", meant_, *IN_CONTAINERS, "--timeout", "3", folder=tmp_path, program=program
     ) as command:

@@ -95,11 +95,11 @@ def container(worker: Worker) -> str:
 
 
 MEDDLING = """
-attempt("memory", lambda: open("/proc/1/mem", "r+b"))
 attempt("answers", lambda: open("/proc/1/fd/4", "wb"))
 attempt("variables", lambda: open("/proc/1/environ"))
 attempt("score", lambda: open("/proc/1/oom_score_adj", "w").write("1000"))
 attempt("limits", lambda: resource.prlimit(1, resource.RLIMIT_NOFILE, (9, 9)))
+attempt("memory", lambda: open("/proc/1/mem", "r+b"))
 """
 
 
@@ -109,8 +109,9 @@ def test_a_cell_cannot_meddle_with_its_worker(worker: Worker, loose: Worker, run
     assert len(said) == 5
     assert not [line for line in said if line.endswith("done")]
     assert run(worker, "").completed
-    said = run(loose, MEDDLING).log.splitlines()
-    assert [line.split()[1] for line in said] == ["done"] * 5
+    *said, _ = run(loose, MEDDLING).log.splitlines()
+    # The last is refused by kernels that let nobody look into another process.
+    assert [line.split()[1] for line in said] == ["done"] * 4
 
 
 def test_a_cell_cannot_stop_its_worker(worker: Worker, run: Run) -> None:

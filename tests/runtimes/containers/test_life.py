@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
-from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 from tests.runtimes.containers import sleepers
-from tests.runtimes.containers.commands import Command, docker, owned, started, wait_for
+from tests.runtimes.containers.commands import Command, docker, own_cache, started, wait_for
 
 from savedmodel_compat.runtimes.base import Runtime
 from savedmodel_compat.runtimes.client import Worker
 from savedmodel_compat.runtimes.containers import life
-from savedmodel_compat.runtimes.containers.contained import Site
-from savedmodel_compat.runtimes.containers.engine import State
 from savedmodel_compat.runtimes.labels import OWNER, RUN
 from savedmodel_compat.runtimes.requests import Limits, LoadAndRun
 
@@ -114,8 +109,15 @@ def getting_ready(command: Command) -> object:
     return command.made()
 
 
-@pytest.mark.parametrize("when", [in_a_cell, getting_ready])
-@pytest.mark.parametrize("stop", [interrupt, interrupt_alone, terminate])
+@pytest.mark.parametrize(
+    ("stop", "when"),
+    [
+        (interrupt, in_a_cell),
+        (interrupt_alone, in_a_cell),
+        (terminate, in_a_cell),
+        (interrupt, getting_ready),
+    ],
+)
 def test_an_interrupt_leaves_nothing(
     stop: Callable[[Command], None],
     when: Callable[[Command], object],
@@ -143,7 +145,8 @@ def test_a_killed_run_leaves_nothing(
     when: Callable[[Command], object], never: Path, tmp_path: Path
 ) -> None:
     """Nobody asks a killed controller; its watcher removes what it had, within seconds."""
-    with started("run", never, *IN_CONTAINERS, folder=tmp_path) as command:
+    cache = own_cache(tmp_path / "cache")
+    with started("run", never, *IN_CONTAINERS, folder=tmp_path, environment=cache) as command:
         when(command)
         command.process.kill()
         command.process.wait()
@@ -152,16 +155,16 @@ def test_a_killed_run_leaves_nothing(
 
 def test_the_next_run_sweeps(never: Path, soon: Path, tmp_path: Path) -> None:
     """What a controller leaves that was killed with its watcher, the next run in that engine removes."""
-    with started("run", never, *IN_CONTAINERS, folder=tmp_path / "a") as command:
-        container = command.at_work()
+    cache = own_cache(tmp_path / "cache")
+    with started("run", never, *IN_CONTAINERS, folder=tmp_path / "a", environment=cache) as command:
+        command.at_work()
         for pid in [*command.processes(), command.process.pid]:
             os.kill(pid, signal.SIGKILL)
         command.process.wait()
-    assert container in owned(command.owner)
     assert command.shelves()
-    with started("run", soon, *IN_CONTAINERS, folder=tmp_path / "b") as following:
-        assert following.end() == 0, following.err
-    assert command.left() == following.left() == []
+    with started("run", soon, *IN_CONTAINERS, folder=tmp_path / "b", environment=cache) as next_:
+        assert next_.end() == 0, next_.err
+    assert command.left() == next_.left() == []
 
 
 SUITE = """
@@ -187,133 +190,22 @@ def test_a_stopped_pytest_leaves_nothing(stop: signal.Signals, never: Path, tmp_
         command.leaves_nothing(0.0 if stop is signal.SIGINT else 10.0)
 
 
-def test_a_run_beside_another(never: Path, soon: Path, tmp_path: Path) -> None:
+def test_a_run_beside_another(soon: Path, tmp_path: Path) -> None:
     """A run that starts beside others sweeps nothing of theirs, and all of them end well."""
-    slow = sleepers.write(tmp_path / "slow", seconds=1.5)
+    slow = sleepers.write(tmp_path / "slow", seconds=0.5)
     with (
         started("run", slow, *IN_CONTAINERS, folder=tmp_path / "first") as first,
         started("run", slow, *IN_CONTAINERS, folder=tmp_path / "second") as second,
+        started("run", soon, *IN_CONTAINERS, folder=tmp_path / "third") as third,
     ):
-        containers = {first.at_work(), second.at_work()}
-        with (
-            started("run", soon, *IN_CONTAINERS, folder=tmp_path / "third") as third,
-            started("run", soon, *IN_CONTAINERS, folder=tmp_path / "fourth") as fourth,
-        ):
+        frozen = [first.at_work(), second.at_work()]
+        docker("pause", *frozen)
+        with started("run", soon, *IN_CONTAINERS, folder=tmp_path / "fourth") as fourth:
             ends = [command.end() for command in (third, fourth)]
         assert first.process.poll() is second.process.poll() is None
+        docker("unpause", *frozen)
         ends += [command.end() for command in (first, second)]
-    everybody = (first, second, third, fourth)
-    assert len(containers) == 2
     assert ends == [0, 0, 0, 0]
-    for command in everybody:
+    for command in (first, second, third, fourth):
         assert [cell["notes"] for cell in command.record["cells"]] == [[]]
         assert command.left() == []
-
-
-def make(image: str, owner: str, run: str) -> str:
-    """Create a container by hand, as if somebody had."""
-    labels = ("--label", f"{OWNER}={owner}", "--label", f"{RUN}={run}")
-    [made] = docker("create", "--network", "none", *labels, image, "none")
-    return made
-
-
-def test_whose_is_swept(site: Site, image: str) -> None:
-    """A sweep takes what belongs to a process that has ended, also if its number has been given anew, and nothing else."""
-    me = life.owner()
-    machine, number, began = me.split(".")
-    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
-        gone = life.owner(ended.pid)
-    owners = {
-        "mine": me,
-        "parent's": life.owner(os.getppid()),
-        "dead": gone,
-        "of my number": f"{machine}.{number}.{int(began) - 1}",
-        "stranger": f"elsewhere-1.{number}.{began}",
-        "nobody's": "",
-    }
-    made = {name: make(image, owner, "0" * 15 + "1") for name, owner in owners.items()}
-    try:
-        assert life.sweep(site.engine) >= 2
-        there = docker("ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={RUN}")
-        kept = {name for name, container in made.items() if container in there}
-        assert kept == {"mine", "parent's", "stranger", "nobody's"}
-    finally:
-        docker("rm", "--force", *made.values())
-
-
-NOW = datetime.now(timezone.utc)
-
-
-def container(*, running: bool = False, unstarted: bool = False, age: timedelta) -> State:
-    """A container of another machine."""
-    return State(
-        running=running,
-        is_unstarted=unstarted,
-        exit_code=0,
-        out_of_memory=False,
-        error="",
-        labels={OWNER: "elsewhere-1.1.1"},
-        created=(NOW - age).strftime("%Y-%m-%dT%H:%M:%S.123456789Z"),
-    )
-
-
-@pytest.mark.parametrize(
-    ("state", "swept"),
-    [
-        (container(running=True, age=timedelta(days=30)), False),
-        (container(age=timedelta(minutes=9)), False),
-        (container(age=timedelta(minutes=11)), True),
-        (container(unstarted=True, age=timedelta(hours=23)), False),
-        (container(unstarted=True, age=timedelta(hours=25)), True),
-        (replace(container(age=timedelta(days=30)), created="yesterday"), False),
-    ],
-)
-def test_what_of_strangers_is_swept(state: State, swept: bool) -> None:
-    """Nobody here knows whether a process of another machine lives, and so time decides; running ones stay."""
-    assert life._is_leftover(state) is swept
-
-
-def test_folders_of_strangers(tmp_path: Path) -> None:
-    """Folders of dead processes go; those of another machine, or of this one before its last start, go after a day."""
-    machine, number, began = life.owner().split(".")
-    names = (
-        f"{machine}.{number}.{began}",
-        f"{machine}.{number}.1",
-        "before-1.1.1",
-        "elsewhere-1.1.1",
-    )
-    mine, dead, old, young = (tmp_path / f"{name}@x" for name in names)
-    for folder in (mine, dead, old, young):
-        folder.mkdir()
-        (folder / "00000").write_text("a model's\n")
-    day = time.time() - 90_000
-    os.utime(old, (day, day))
-    os.utime(mine, (day, day))
-    life.sweep_folders(tmp_path)
-    assert sorted(tmp_path.iterdir()) == sorted([mine, young])
-
-
-HIDDEN = """
-import ctypes, os, subprocess, sys
-from savedmodel_compat.runtimes.containers import life
-owner = life.owner(os.getppid())
-with subprocess.Popen([sys.executable, "-c", ""]) as ended:
-    gone = life.owner(ended.pid)
-assert ctypes.CDLL(None).unshare(0x00020000) == 0
-for arguments in (["--make-rprivate", "/"], ["-t", "proc", "-o", "hidepid=2", "proc", "/proc"]):
-    subprocess.run(["mount", *arguments], check=True)
-os.setgroups([])
-os.setresgid(65534, 65534, 65534)
-os.setresuid(65534, 65534, 65534)
-assert not os.path.exists(f"/proc/{os.getppid()}")
-print(life.is_over(owner), life.is_over(gone))
-"""
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can hide its processes from others")
-def test_a_process_that_cannot_be_seen() -> None:
-    """Where /proc hides other users' processes, one that is there is not taken for a dead one."""
-    said = subprocess.run([sys.executable, "-c", HIDDEN], capture_output=True, text=True)
-    if "permission denied" in said.stderr.lower() or "unshare" in said.stderr:
-        pytest.skip(f"this machine lets nobody mount: {said.stderr[-200:]}")
-    assert said.stdout == "None True\n", said.stderr

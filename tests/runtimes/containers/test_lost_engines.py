@@ -1,164 +1,39 @@
-"""Workers, containers and engines that are lost in the middle: what is asked again, what is said, and how long it takes."""
+"""Engines that are lost in the middle, or not there at all: what is asked again, what is said, and how long it takes."""
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
 import pytest
 from tests.runtimes.containers import own_engines, sleepers
-from tests.runtimes.containers.commands import Command, docker, owned, started, wait_for
+from tests.runtimes.containers.commands import owned, started, wait_for
 from tests.runtimes.containers.own_engines import OwnEngine
 
 from savedmodel_compat import config
-from savedmodel_compat.runtimes import client
 from savedmodel_compat.runtimes import docker as provider
 from savedmodel_compat.runtimes.base import Runtime
-from savedmodel_compat.runtimes.client import Worker
-from savedmodel_compat.runtimes.containers import life
-from savedmodel_compat.runtimes.labels import OWNER
-from savedmodel_compat.runtimes.requests import Limits, LoadAndRun, Port
-from savedmodel_compat.runtimes.verdicts import Verdict
+from savedmodel_compat.runtimes.containers.contained import Site
+from savedmodel_compat.runtimes.labels import RELEASE
+from savedmodel_compat.runtimes.requests import Limits
 
 RELEASES = ("1.4.1", "1.15.5")
 IN_CONTAINERS = ("--provider", "docker", "--on", "1.15.5")
 LIMITS = Limits(seconds=30, megabytes=1000)
 
 
-@pytest.fixture
-def ready(contained_runtime: Callable[..., Runtime]) -> Runtime:
-    """A runtime in the engine that is there."""
-    return contained_runtime("1.15.5")
-
-
-@pytest.fixture
-def slow(tmp_path: Path) -> Path:
-    """A model that takes a second to answer."""
-    return sleepers.write(tmp_path / "slow", seconds=1)
-
-
-def mine() -> str:
-    """Wait until a cell of this process is at work, and return its container."""
-
-    def look() -> str | None:
-        filters = ("--filter", f"label={OWNER}={life.owner()}")
-        for container in docker("ps", "--quiet", "--no-trunc", *filters):
-            if len(docker("top", container, "-o", "pid")) > 2:
-                return container
-        return None
-
-    return wait_for("a cell at work", look)
-
-
-def kill_worker(container: str) -> None:
-    """Kill the container's first process from this machine."""
-    [pid] = docker("inspect", "--format", "{{.State.Pid}}", container)
-    os.kill(int(pid), signal.SIGKILL)
-
-
-def kill(container: str) -> None:
-    """Have the engine kill the container."""
-    docker("kill", container)
-
-
-def remove(container: str) -> None:
-    """Have the engine remove the container."""
-    docker("rm", "--force", container)
-
-
-def pause(container: str) -> None:
-    """Have the engine freeze the container."""
-    docker("pause", container)
-
-
-@pytest.mark.parametrize(
-    ("lose", "said"),
-    [
-        (kill_worker, "killed from outside by signal 9"),
-        (kill, "killed from outside by signal 9"),
-        # It is killed first, and may be looked at between the two.
-        (remove, "from outside"),
-        (pause, "paused from outside"),
-    ],
-)
-def test_a_lost_container(
-    lose: Callable[[str], None],
-    said: str,
-    ready: Runtime,
-    slow: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """A cell whose container is lost from outside is asked once more, in a new one, and answers."""
-    monkeypatch.setattr(client, "_MARGIN", 0.5)
-    limits = Limits(seconds=3, megabytes=1000)
-    with ThreadPoolExecutor() as pool, Worker(ready, native=True) as worker:
-        asked = pool.submit(worker.run, sleepers.work(slow), limits)
-        lost = mine()
-        lose(lost)
-        verdict = asked.result(timeout=30)
-        assert sleepers.answer(verdict) == [1, 2, 3]
-        assert said in (verdict.asked_again or "")
-        assert [record.levelno for record in caplog.records] == [logging.WARNING]
-        assert "asking once more" in caplog.text
-        assert lost not in owned(life.owner())
-    assert not docker("ps", "--quiet", "--all", "--filter", f"id={lost}")
-
-
-def test_a_note_in_the_record(ready: Runtime, slow: Path, tmp_path: Path) -> None:
-    """Who reads the record sees that a cell was asked twice; its outcome is that of the second."""
-    with started("run", slow, *IN_CONTAINERS, folder=tmp_path) as command:
-        kill(command.at_work())
-        assert command.end() == 0, command.err
-        assert command.cells == [("1.15.5", "pass")]
-        [[note]] = [cell["notes"] for cell in command.record["cells"]]
-        assert "asked a second time" in note
-        assert "signal 9" in note
-        assert "asking once more" in command.err
-        assert command.left() == []
-
-
-def test_lost_twice(ready: Runtime, tmp_path: Path) -> None:
-    """A cell whose container is lost twice is an error of the infrastructure; the others go on in a third."""
-    slow = sleepers.write(tmp_path / "a-slow", seconds=1.5)
-    others = [sleepers.write(tmp_path / name) for name in ("b", "c")]
-    with started("run", slow, *others, *IN_CONTAINERS, "--jobs", "1", folder=tmp_path) as command:
-        first = command.at_work()
-        kill(first)
-        second = wait_for("a second container", lambda: another(command, first))
-        kill(second)
-        assert command.end() == 7, command.err
-        said = {cell["model"]: cell for cell in command.record["cells"]}
-        assert [said[name]["outcome"] for name in ("a-slow", "b", "c")] == [
-            "infra-error",
-            "pass",
-            "pass",
-        ]
-        assert "killed from outside by signal 9" in said["a-slow"]["reason"]
-        assert command.left() == []
-
-
-def another(command: Command, first: str) -> str | None:
-    """Another container than the first, if a cell is at work there."""
-    found = command.at_work()
-    return None if found == first else found
-
-
 @pytest.fixture(scope="module")
 def own(contained_runtime: Callable[..., Runtime]) -> Iterator[OwnEngine]:
-    """An engine of ours with two releases, which tests may kill and leave as they like."""
-    containers = [contained_runtime(release).container for release in RELEASES]
-    images = [each.inside(native=True).image for each in containers if each is not None]
+    """An engine of ours with one release and what others are built upon, which tests may kill and leave as they like."""
+    container = contained_runtime("1.15.5").container
+    assert container is not None
     base = provider.with_environment(config.load().docker).native_base
-    with own_engines.running([base, *(image.id for image in images)]) as engine:
+    with own_engines.running([base, container.inside(native=True).image.id]) as engine:
         yield engine
 
 
@@ -224,6 +99,29 @@ def test_an_engine_that_is_restarted(engine: OwnEngine, tmp_path: Path) -> None:
     command.leaves_nothing()
 
 
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL])
+def test_a_build_that_is_stopped(stop: signal.Signals, engine: OwnEngine, tmp_path: Path) -> None:
+    """Nobody waits for the end of a build that is not wanted any more, the engine least of all; none of it stays."""
+    native = ("--filter", f"label={RELEASE}=1.4.1")
+    images = engine.docker("images", "--quiet", *native).stdout.split()
+    if images:
+        engine.docker("rmi", "--force", *images)
+    soon = sleepers.write(tmp_path / "soon")
+    environment = {"DOCKER_HOST": engine.address}
+    options = in_own(engine, "1.4.1")
+    with started("run", soon, *options, folder=tmp_path, environment=environment) as command:
+        wait_for("a build", lambda: "building the image" in command.err)
+        time.sleep(0.3)
+        began = time.monotonic()
+        command.process.send_signal(stop)
+        assert command.end() == (2 if stop is signal.SIGINT else -stop), command.err
+        assert time.monotonic() - began < 3
+    wait_for("an idle engine", lambda: not engine.docker("ps", "--all", "--quiet").stdout)
+    time.sleep(1)
+    assert not engine.docker("images", "--quiet", *native).stdout
+    command.leaves_nothing()
+
+
 def test_no_engine(tmp_path: Path) -> None:
     """Without an engine the command ends at once with 7, and says what to do about it."""
     soon = sleepers.write(tmp_path / "soon", signatures=2)
@@ -277,10 +175,9 @@ except EngineError as error:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-def test_a_socket_of_others(ready: Runtime, tmp_path: Path) -> None:
+def test_a_socket_of_others(site: Site) -> None:
     """A user who may not use the engine's socket learns that this is why."""
-    assert ready.container is not None
-    address = ready.container.site.engine.address
+    address = site.engine.address
     if not address.startswith("unix://"):
         pytest.skip(f"the engine at {address} has no socket here")
     said = subprocess.run(
@@ -330,9 +227,7 @@ def test_an_engine_by_its_port(engine: OwnEngine, tmp_path: Path) -> None:
     """An engine that listens at a port is far, whatever machine it is on; it is asked for everything there."""
     soon = sleepers.write(tmp_path / "soon")
     environment = {"DOCKER_HOST": engine.far_address}
-    with started(
-        "run", soon, *in_own(engine), folder=tmp_path, environment=environment
-    ) as command:
+    with started("run", soon, *in_own(engine), folder=tmp_path, environment=environment) as command:
         assert any(name.startswith("savedmodel-compat-") for name in command.made())
         assert command.end() == 0, command.err
         assert command.cells == [("1.4.1", "pass"), ("1.15.5", "pass")]

@@ -17,20 +17,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.runtimes.containers import sleepers
+from tests.runtimes.containers.commands import docker
+from tests.runtimes.containers.forwarding import forwarded
 
 from savedmodel_compat.errors import InfrastructureError, WorkerError
 from savedmodel_compat.runtimes.base import Runtime
 from savedmodel_compat.runtimes.channel import Channel
 from savedmodel_compat.runtimes.client import Worker
 from savedmodel_compat.runtimes.containers import engine as engines
-from savedmodel_compat.runtimes.containers import life
 from savedmodel_compat.runtimes.containers.contained import Site
-from savedmodel_compat.runtimes.containers.shelf import FarShelf, NearShelf, Shelf
-from savedmodel_compat.runtimes.labels import OWNER
+from savedmodel_compat.runtimes.containers.shelf import NearShelf
 from savedmodel_compat.runtimes.requests import Limits
-from tests.runtimes.containers import sleepers
-from tests.runtimes.containers.commands import docker, started
-from tests.runtimes.containers.forwarding import forwarded
 
 LIMITS = Limits(seconds=30, megabytes=1000)
 MEMORY = Path("/dev/shm")
@@ -54,7 +52,10 @@ def workers(contained_runtime: Callable[..., Runtime], far: Site) -> Iterator[di
     near = contained_runtime("1.15.5")
     assert near.container is not None
     runtimes = {"near": near, "far": replace(near, container=replace(near.container, site=far))}
-    with Worker(runtimes["near"], native=True) as here, Worker(runtimes["far"], native=True) as far_:
+    with (
+        Worker(runtimes["near"], native=True) as here,
+        Worker(runtimes["far"], native=True) as far_,
+    ):
         yield {"near": here, "far": far_}
 
 
@@ -251,7 +252,9 @@ def test_a_model_that_changes(workers: dict[str, Worker], model: Path, tmp_path:
 def test_a_model_that_is_gone(workers: dict[str, Worker], tmp_path: Path) -> None:
     """A model that is not there is an error of its own cell, which names it, and the worker goes on."""
     model = sleepers.write(tmp_path / "model")
-    with Worker(workers["near"]._runtime, native=True, models=[tmp_path / "gone", model]) as mounted:
+    with Worker(
+        workers["near"]._runtime, native=True, models=[tmp_path / "gone", model]
+    ) as mounted:
         for worker in (*workers.values(), mounted):
             with pytest.raises(WorkerError, match=r"gone cannot be put .* No such file"):
                 worker.run(sleepers.work(tmp_path / "gone"), LIMITS)
