@@ -6,7 +6,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -23,23 +22,16 @@ class OwnEngine:
 
     Args:
         root: its folder, for images, containers, socket and log; short, because a socket's path is.
-        port: of 127.0.0.1, that is free.
     """
 
-    def __init__(self, root: Path, port: int) -> None:
+    def __init__(self, root: Path) -> None:
         self._root = root
-        self._port = port
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def address(self) -> str:
         """What DOCKER_HOST has to be for it."""
         return f"unix://{self._root}/sock"
-
-    @property
-    def far_address(self) -> str:
-        """The same by its port, which makes it a far engine."""
-        return f"tcp://127.0.0.1:{self._port}"
 
     @property
     def log(self) -> str:
@@ -51,13 +43,12 @@ class OwnEngine:
         with (self._root / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
-                    "dockerd",
+                    # An engine without a bridge removes the one that it finds, and another may be using that.
+                    *("unshare", "--net", "dockerd"),
                     f"--data-root={self._root}/data",
                     f"--exec-root={self._root}/exec",
                     f"--pidfile={self._root}/pid",
                     f"--host={self.address}",
-                    f"--host={self.far_address}",
-                    "--tls=false",
                     "--bridge=none",
                     "--iptables=false",
                     "--ip-forward=false",
@@ -154,12 +145,14 @@ def running(images: Sequence[str]) -> Iterator[OwnEngine]:
     """
     if os.geteuid() != 0:
         pytest.skip("only root can start an engine that may be killed")
-    lacking = [name for name in ("dockerd", "containerd", "docker") if shutil.which(name) is None]
+    lacking = [
+        name
+        for name in ("dockerd", "containerd", "docker", "unshare")
+        if shutil.which(name) is None
+    ]
     if lacking:
         pytest.skip(f"an engine that may be killed cannot be started: no {', '.join(lacking)}")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    engine = OwnEngine(Path(tempfile.mkdtemp(prefix="dockerd-")), port)
+    engine = OwnEngine(Path(tempfile.mkdtemp(prefix="dockerd-")))
     try:
         engine.start()
         engine.give(images)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from tests.runtimes.containers import own_engines, sleepers
 from tests.runtimes.containers.commands import owned, started, wait_for
+from tests.runtimes.containers.forwarding import forwarded
 from tests.runtimes.containers.own_engines import OwnEngine
 
 from savedmodel_compat import config
@@ -224,10 +225,18 @@ def test_a_frozen_engine(engine: OwnEngine, tmp_path: Path) -> None:
 
 
 def test_an_engine_by_its_port(engine: OwnEngine, tmp_path: Path) -> None:
-    """An engine that listens at a port is far, whatever machine it is on; it is asked for everything there."""
+    """An engine at a port is far, whatever machine it is on; it is asked for everything there."""
     soon = sleepers.write(tmp_path / "soon")
-    environment = {"DOCKER_HOST": engine.far_address}
-    with started("run", soon, *in_own(engine), folder=tmp_path, environment=environment) as command:
+    with (
+        forwarded(engine.address.removeprefix("unix://")) as port,
+        started(
+            "run",
+            soon,
+            *in_own(engine),
+            folder=tmp_path,
+            environment={"DOCKER_HOST": port.address},
+        ) as command,
+    ):
         assert any(name.startswith("savedmodel-compat-") for name in command.made())
         assert command.end() == 0, command.err
         assert command.cells == [("1.4.1", "pass"), ("1.15.5", "pass")]

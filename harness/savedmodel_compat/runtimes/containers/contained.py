@@ -142,11 +142,12 @@ class Site:
             nothing_left = False
             # An engine that is gone may be back for the watcher, or for the next start of any run, which sweeps.
             with contextlib.suppress(EngineError):
-                if shelf is not None:
-                    shelf.close()
                 if watcher is not None:
                     life.end(self.engine, life.run())
                 nothing_left = True
+            with contextlib.suppress(EngineError):
+                if shelf is not None:
+                    shelf.close()
             if watcher is not None:
                 watch.end(watcher, nothing_left=nothing_left)
             self.engine.close()
