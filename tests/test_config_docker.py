@@ -48,15 +48,20 @@ def test_every_setting(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ('memory = "2 GB"', "docker.memory is '2 GB', where a positive number is expected"),
-        ("memory = 1.5", "docker.memory is 1.5"),
-        ("processes = 0", "docker.processes is 0"),
+        ('memory = "2 GB"', "docker.memory is '2 GB', where a whole number from 512 to"),
+        ("memory = 1024.5", "docker.memory is 1024.5, where a whole number"),
+        ("memory = 1", "docker.memory is 1"),
+        ("memory = 99999999999999", "docker.memory is 99999999999999"),
+        ("processes = 0", "docker.processes is 0, where a whole number from 64 to"),
         ("scratch = true", "docker.scratch is True"),
+        ("processors = 0.0001", "docker.processors is 0.0001, where a number from 0.1 to"),
         ("processors = nan", "docker.processors is nan"),
         ("processors = inf", "docker.processors is inf"),
         ("image = 1", "docker.image is 1, where a string is expected"),
+        ('image = ""', "docker.image is '', which cannot be filled in"),
         ('image = "tf:{tag}"', "docker.image is 'tf:{tag}', which cannot be filled in"),
         ('image = "tf:{"', "docker.image is 'tf:{', which cannot be filled in"),
+        ('image = "{release.__class__}"', "which cannot be filled in"),
         ('network = "host"', "docker has the unknown key 'network'"),
     ],
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import string
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -22,7 +22,13 @@ _FAIL_ON = ("error", "warning")
 _ROW_TEXTS = ("release", "python", "package", "lock", "device", "sha256", "image")
 _ROW_KEYS = (*_ROW_TEXTS, "bytes")
 _DEVICES = ("cpu", "gpu")
-_DOCKER_NUMBERS = ("memory", "processors", "processes", "scratch")
+_DOCKER_NUMBERS: Mapping[str, tuple[float, float]] = {
+    # Less than the least, and no TensorFlow starts (measured: 2.21 needs some 300 MB and 20 threads).
+    "memory": (512, 1 << 24),
+    "processors": (0.1, 4096.0),
+    "processes": (64, 1 << 22),
+    "scratch": (1, 1 << 20),
+}
 
 DOCKER_IMAGES = ("native-base", "python-base", "image", "gpu-image")
 """The keys of ``docker`` that are names of images."""
@@ -222,13 +228,19 @@ def _docker(table: Mapping[str, object], path: Path) -> Docker:
             found[name.replace("-", "_")] = template(text, path, f"{key}.{name}")
     for name in _DOCKER_NUMBERS:
         if name in table:
-            value = table[name]
-            whole = name != "processors"
-            right = isinstance(value, int if whole else (int, float))
-            if not right or isinstance(value, bool) or not 0 < float(str(value)) < math.inf:
-                raise _wrong(path, f"{key}.{name}", value, "a positive number")
-            found[name] = value
+            found[name] = _number(table[name], path, f"{key}.{name}", *_DOCKER_NUMBERS[name])
     return Docker(**found)  # type: ignore[arg-type] # checked above, by name
+
+
+def _number(value: object, path: Path, key: str, least: float, most: float) -> int | float:
+    whole = isinstance(least, int)
+    right = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
+    # A number that is no number is within no bounds.
+    if not right or not least <= float(str(value)) <= most:
+        kind = "a whole number" if whole else "a number"
+        raise _wrong(path, key, value, f"{kind} from {least} to {most}")
+    assert isinstance(value, int | float)
+    return value
 
 
 def template(text: str, path: Path | str, key: str) -> str:
@@ -243,12 +255,15 @@ def template(text: str, path: Path | str, key: str) -> str:
         ConfigurationError: it cannot be filled in.
     """
     try:
+        fields = {field for _, field, _, _ in string.Formatter().parse(text) if field is not None}
         text.format(release="2.11.1", python="3.10")
-    except (LookupError, ValueError) as error:
+    except (LookupError, ValueError, AttributeError) as error:
+        fields = {str(error)}
+    if not text.strip() or not fields <= {"release", "python"}:
         raise ConfigurationError(
-            f"{path}: {key} is {text!r}, which cannot be filled in: {error}",
+            f"{path}: {key} is {text!r}, which cannot be filled in: {', '.join(sorted(fields)) or 'it is empty'}",
             hint="only {release} and {python} are replaced in the name of an image",
-        ) from error
+        )
     return text
 
 

@@ -7,6 +7,7 @@ nothing but the standard library and pytest: it is loaded in every pytest run of
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -77,6 +78,11 @@ def _check(config: pytest.Config) -> None:
     """Refuse what the session's options say wrong before any test is collected."""
     for option in OPTIONS:
         setting(config, option.name)
+    if setting(config, "provider") == "docker" and importlib.util.find_spec("docker") is None:
+        raise pytest.UsageError(
+            "provider docker needs the Docker SDK for Python, which is not there\n\n"
+            "hint: install savedmodel-compat with its extra [docker], or `pip install docker`"
+        )
     if is_given(config, "on"):
         cells.releases(config, setting(config, "on"), "wheel")
     path = setting(config, "json")

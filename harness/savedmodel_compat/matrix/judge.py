@@ -154,7 +154,13 @@ def _fix(explanation: Explanation, cell: Cell) -> str:
 
 
 def _broke_off(cell: Cell, verdict: Verdict, version: str) -> Result:
-    if verdict.timed_out:
+    if verdict.out_of_processes and not verdict.out_of_memory:
+        cause = "crashed"
+        message = (
+            f"{_end(verdict)}; its container has as many processes and threads as it may (`processes` "
+            "in [tool.savedmodel-compat.docker])"
+        )
+    elif verdict.timed_out:
         cause, message = "timed-out", f"no answer after {verdict.seconds['cell']:.1f} s"
     elif _is_memory(verdict):
         cause, message = (

@@ -29,6 +29,8 @@ Readied = tuple["Pin", "Runtime | SavedModelCompatError"]
 
 # More than a few downloads and unpackings at a time gain nothing and hold that many libraries in memory.
 _AT_A_TIME = 3
+_REASON = 580
+"""A reason is one line of a report, and what to do is not to be cut off."""
 
 
 def make_ready(
@@ -140,7 +142,16 @@ def is_unsupported(problem: SavedModelCompatError) -> bool:
 def _with_problem(consumer: Consumer, problem: SavedModelCompatError) -> Consumer:
     outcome = Outcome.UNSUPPORTED if is_unsupported(problem) else Outcome.INFRA_ERROR
     hint = f" ({problem.hint})" if problem.hint else ""
-    return _replaced(consumer, outcome=outcome, reason=f"{problem.message}{hint}")
+    message = _shortened(problem.message, _REASON - len(hint))
+    return _replaced(consumer, outcome=outcome, reason=f"{message}{hint}")
+
+
+def _shortened(text: str, room: int) -> str:
+    """Return a text on one line with its middle left out if it is too long: what happened is said first, why it did often last."""
+    line = " ".join(text.split())
+    if len(line) <= room:
+        return line
+    return f"{line[: room // 3]} … {line[-(2 * room // 3) + 3 :]}"
 
 
 def _replaced(

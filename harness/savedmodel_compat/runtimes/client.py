@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
-from packaging.version import Version
 
 from savedmodel_compat.cache import default_root
 from savedmodel_compat.errors import InfrastructureError, WorkerError
@@ -100,9 +99,15 @@ class Worker:
         Raises:
             WorkerError: it did not start; with what it printed.
         """
+        try:
+            self._demand_started(limits or Limits())
+        except _LostFromOutsideError as lost:
+            raise WorkerError(str(lost)) from None
+
+    def _demand_started(self, limits: Limits) -> None:
         if self._broken is not None:
             raise self._broken
-        megabytes = (limits or Limits()).megabytes
+        megabytes = limits.megabytes
         if self._channel is not None:
             if self._runtime.container is None or self._megabytes == megabytes:
                 return
@@ -123,8 +128,14 @@ class Worker:
             self._send(self._configuration())
             ready, _ = self._receive(time.monotonic() + _START_TIMEOUT)
         except LostError as lost:
+            said = (
+                f"the worker of {self._runtime.label} did not start: {lost}{self._end(lost=True)}"
+            )
+            if lost.from_outside:
+                # Nothing says that another would not.
+                raise _LostFromOutsideError(said, Verdict(worker_lost=said)) from None
             raise WorkerError(
-                f"the worker of {self._runtime.label} did not start: {lost}{self._end(lost=True)}",
+                said,
                 hint="run `savedmodel-compat doctor`, then rebuild this runtime",
             ) from None
         if "error" in ready:
@@ -142,7 +153,6 @@ class Worker:
                 ready["seal"],
                 self._runtime.label,
                 facts=container.site.facts,
-                memory=bool(container.seal.megabytes or self._megabytes),
             )
         self.tensorflow = ready["tensorflow"]
         self._demand_release()
@@ -167,7 +177,7 @@ class Worker:
         if self._runtime.container is None:
             return
         image = self._runtime.container.inside(native=self._native).image
-        if Version(self.tensorflow) != self._runtime.pin.version:
+        if not self._runtime.pin.is_release(self.tensorflow):
             raise WorkerError(
                 f"{image.label} holds TensorFlow {self.tensorflow}, and "
                 f"{self._runtime.pin.release} was asked for",
@@ -279,7 +289,7 @@ class Worker:
         limits: Limits,
         model: Path | None,
     ) -> Verdict:
-        self.start(limits)
+        self._demand_started(limits)
         assert self._channel is not None
         shown = self._channel.shown
         header = {**header, "timeout": limits.seconds, "memory_mb": limits.megabytes}

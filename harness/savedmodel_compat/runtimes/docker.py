@@ -11,8 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from packaging.version import Version
-
 import savedmodel_compat
 from savedmodel_compat.cache import Cache, default_root
 from savedmodel_compat.config import DOCKER_IMAGES, Docker, template
@@ -56,7 +54,7 @@ def site() -> Site:
     Leftovers of dead runs are swept when it is first used.
 
     Raises:
-        UnsupportedError: the Docker SDK is not installed.
+        ConfigurationError: the Docker SDK is not installed.
         EngineError: no engine answers.
     """
     with _lock:
@@ -73,7 +71,7 @@ def stock() -> Mapping[str, Sequence[Image]]:
     """Return the images in the engine that were built here, by the release that they hold.
 
     Raises:
-        UnsupportedError: the Docker SDK is not installed.
+        ConfigurationError: the Docker SDK is not installed.
         EngineError: no engine answers.
     """
     found: dict[str, list[Image]] = {}
@@ -92,7 +90,8 @@ def remove(pin: Pin, *, cache: Cache) -> int:
     """
     freed = 0
     for image in stock().get(pin.release, ()):
-        site().engine.remove_image(image.id)
+        # By its name: what else somebody calls it, they keep.
+        site().engine.remove_image(image.name)
         freed += image.bytes
     for entry in sorted((cache.root / "runtimes").glob(f"docker-{pin.release}-*")):
         cache.remove(f"runtimes/{entry.name}")
@@ -128,7 +127,8 @@ def make_ready(
         progress: told the bytes that have come, and the steps of builds.
 
     Raises:
-        UnsupportedError: the Docker SDK is missing, or there is no GPU for a release that wants one.
+        ConfigurationError: the Docker SDK is not installed.
+        UnsupportedError: there is no GPU for a release that wants one.
         EngineError: no engine answers, an image could not be pulled or built.
         InfrastructureError: an image holds another TensorFlow than it was taken for.
     """
@@ -284,7 +284,7 @@ class _Making:
         )
         folder = self.cache.get(name, lambda into: self._look(inside, into))
         manifest = read(folder)
-        if Version(manifest.release) != self.pin.version:
+        if not self.pin.is_release(manifest.release):
             raise InfrastructureError(
                 f"{inside.image.label} holds TensorFlow {manifest.release}, and {self.pin.release} "
                 f"was asked for{_digest_words(inside.image)}",

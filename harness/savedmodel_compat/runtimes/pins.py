@@ -58,6 +58,13 @@ class Pin:
         """Return the release as a version that can be compared."""
         return Version(self.release)
 
+    def is_release(self, text: str) -> bool:
+        """Tell whether ``text``, as TensorFlow gives its version, is this release; a vendor's may be no version at all."""
+        try:
+            return Version(text) == self.version
+        except InvalidVersion:
+            return False
+
     @property
     def unavailable(self) -> str | None:
         """Return why this machine cannot have the release, or None if it can."""

@@ -49,6 +49,7 @@ class Verdict:
         status: its exit status, when it ended by itself without an answer.
         timed_out: whether it was killed for its time.
         out_of_memory: whether the kernel ended it, or its container, for the memory that they may use.
+        out_of_processes: whether its container refused it a process or thread, and it ended without an answer.
         worker_lost: why the worker itself was lost, so that nothing is known of the cell.
         asked_again: why a worker before this one was lost, which is not part of the verdict.
         seconds: of each stage, and ``cell`` for all of it.
@@ -62,6 +63,7 @@ class Verdict:
     status: int | None = None
     timed_out: bool = False
     out_of_memory: bool = False
+    out_of_processes: bool = False
     worker_lost: str | None = None
     asked_again: str | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
@@ -108,6 +110,7 @@ def verdict_of(
             status=header["status"],
             timed_out=header["timed_out"],
             out_of_memory=header["out_of_memory"],
+            out_of_processes=header["out_of_processes"],
             **common,
         )
     if "error" in said:

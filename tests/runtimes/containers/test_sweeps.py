@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -72,7 +73,7 @@ def test_whose_is_swept(site: Site, image: str, dead: str) -> None:
 
 def test_two_sweeps_at_once(site: Site, image: str, dead: str) -> None:
     """Runs that start together find the same leftovers, and each other's hands at them; what is in use stays for the next."""
-    names = [f"savedmodel-compat-of-a-test-{number}" for number in range(4)]
+    names = [f"savedmodel-compat-of-a-test-{uuid.uuid4().hex}" for _ in range(4)]
     for name in names:
         docker("volume", "create", *labels(dead, "of-a-test"), name)
     made = [make(image, dead, "--volume", f"{name}:/shelf") for name in names for _ in range(2)]
@@ -81,13 +82,15 @@ def test_two_sweeps_at_once(site: Site, image: str, dead: str) -> None:
         with ThreadPoolExecutor() as pool:
             swept = [pool.submit(life.sweep, site.engine) for _ in range(4)]
         assert all(each.result() >= 0 for each in swept)
+        # What one was about to remove when the others looked was in use.
+        life.sweep(site.engine)
         there = docker("ps", "--all", "--quiet", "--no-trunc")
         assert [each for each in (*made, user) if each in there] == [user]
         there = docker("volume", "ls", "--quiet")
         assert [name for name in names if name in there] == [names[0]]
     finally:
         docker("rm", "--force", user)
-        docker("volume", "rm", names[0])
+        docker("volume", "rm", "--force", *names)
 
 
 def test_volumes_of_strangers(site: Site, image: str) -> None:

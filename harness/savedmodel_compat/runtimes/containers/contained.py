@@ -245,6 +245,7 @@ class ContainerChannel:
                 runtime.site.facts,
                 megabytes=megabytes,
                 mounts=[self._shelf.mount, *mounts],
+                volumes=inside.image.volumes,
                 gpu=runtime.gpu,
             )
             self._start(settings, limits)
@@ -252,7 +253,10 @@ class ContainerChannel:
         mounts = self._mounted(models)
         try:
             start(mounts)
-        except EngineError:
+        except EngineError as error:
+            lacking = _without_python(inside.image, error)
+            if lacking is not None:
+                raise lacking from error
             # The engine may not see what this process sees, or not be let in.
             if not mounts:
                 raise
@@ -436,3 +440,13 @@ class ContainerChannel:
         # The sweep at the next start removes what an engine that is gone cannot remove now.
         with contextlib.suppress(EngineError):
             self._engine.remove(self._id)
+
+
+def _without_python(image: Image, error: EngineError) -> InfrastructureError | None:
+    """Return what to say where an engine could not start a worker for want of its interpreter; None for other reasons."""
+    if "executable file not found" not in error.message and "no such file" not in error.message:
+        return None
+    return InfrastructureError(
+        f"{image.label} has no python3, in which the worker would run: {error.message}",
+        hint="name an image whose first python3 on PATH is 3.6 or later and has TensorFlow installed",
+    )

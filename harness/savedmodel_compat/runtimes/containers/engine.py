@@ -7,9 +7,11 @@ nobody is there to answer; orders that may have been carried out are not. Who is
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import logging
 import os
 import queue
+import re
 import select
 import socket
 import time
@@ -17,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import IO, Any, TypeVar
 
-from savedmodel_compat.errors import EngineError, UnsupportedError
+from savedmodel_compat.errors import ConfigurationError, EngineError
 from savedmodel_compat.runtimes import processes
 from savedmodel_compat.runtimes.labels import STAGE
 
@@ -29,7 +31,8 @@ _AFTER_SILENCE_SECONDS = 10.0
 _STALLED_SECONDS = 60.0
 _PIECE = 1 << 14
 _LOCAL_HOSTS = ("unix://", "http+unix://", "npipe://")
-_KEPT_LINES = 200
+_END_LINES = 12
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _LIMITS = {"memory": "MemoryLimit", "processes": "PidsLimit", "processors": "CpuCfsQuota"}
 """What the engine calls its being able to limit something, which takes the kernel's control groups."""
 
@@ -66,6 +69,8 @@ class Image:
         bytes: its size, layers that it shares with others included.
         labels: its labels.
         created: when it was made, as the engine writes it.
+        tags: every name that it has.
+        volumes: the folders for which it asks a volume of its own.
     """
 
     name: str
@@ -74,6 +79,8 @@ class Image:
     bytes: int = 0
     labels: Mapping[str, str] = field(default_factory=dict)
     created: str = ""
+    tags: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -294,11 +301,10 @@ class Engine:
             problem = False
             for line in stream:
                 text = line.get("stream") or line.get("error") or ""
-                printed.extend(text.splitlines())
+                printed.extend(_COLOUR.sub("", text).splitlines())
                 problem = problem or "error" in line
             if problem:
-                said = "\n".join(printed[-_KEPT_LINES:])
-                raise EngineError(f"the image {name} could not be built:\n{said}")
+                raise EngineError(f"the image {name} could not be built:\n{_end_of(printed)}")
 
         try:
             processes.wait_for(lambda: self._order(f"build the image {name}", make))
@@ -308,8 +314,7 @@ class Engine:
                 self.remove_image(stage.id)
         found = self.image(name)
         if found is None:
-            said = "\n".join(printed[-_KEPT_LINES:])
-            raise EngineError(f"the image {name} was built and is not there:\n{said}")
+            raise EngineError(f"the image {name} was built and is not there:\n{_end_of(printed)}")
         return found
 
     def import_empty(self, name: str, labels: Mapping[str, str]) -> Image:
@@ -338,6 +343,7 @@ class Engine:
                     digest=next(iter(row.get("RepoDigests") or ()), None),
                     bytes=int(row.get("Size") or 0),
                     labels=row.get("Labels") or {},
+                    tags=tuple(row.get("RepoTags") or ()),
                 )
                 for row in rows
             ]
@@ -567,19 +573,24 @@ def connect(environment: Mapping[str, str] | None = None) -> Engine:
         environment: variables; the process's own if None.
 
     Raises:
-        UnsupportedError: the Docker SDK is not installed.
+        ConfigurationError: the Docker SDK is not installed.
         EngineError: there is no such context, or no engine answers.
     """
     try:
         import docker
     except ImportError as error:
-        raise UnsupportedError(
+        raise ConfigurationError(
             f"provider docker needs the Docker SDK for Python, which is not there: {error}",
-            hint="pip install 'savedmodel-compat[docker]'",
+            hint="install savedmodel-compat with its extra [docker], or `pip install docker`",
         ) from error
     chosen = dict(os.environ if environment is None else environment)
     settings = _settings(chosen)
     address = settings.pop("base_url", None) or "unix:///var/run/docker.sock"
+    if address.startswith("ssh://") and importlib.util.find_spec("paramiko") is None:
+        raise ConfigurationError(
+            f"the engine at {address} needs what the Docker SDK reaches over ssh with, which is not there",
+            hint="pip install 'docker[ssh]'",
+        )
 
     class Client(docker.APIClient):  # type: ignore[misc] # the SDK has no types
         def merge_environment_settings(
@@ -591,13 +602,21 @@ def connect(environment: Mapping[str, str] | None = None) -> Engine:
 
     def open_client(*, seconds: float = _ANSWER_SECONDS) -> Any:
         _knock(address)
-        return Client(
-            base_url=address,
-            version="auto",
-            timeout=seconds,
-            use_ssh_client=address.startswith("ssh://"),
-            **settings,
-        )
+        try:
+            return Client(
+                base_url=address,
+                version="auto",
+                timeout=seconds,
+                use_ssh_client=address.startswith("ssh://"),
+                **settings,
+            )
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            # The SDK believes whatever stands in them.
+            raise EngineError(
+                f"Docker's settings cannot be used: {address}: {error}",
+                hint="DOCKER_HOST is as in unix:///var/run/docker.sock or tcp://HOST:PORT; Docker's "
+                "config.json is a JSON object",
+            ) from error
 
     engine = Engine(address, open_client)
     engine.facts()
@@ -621,7 +640,7 @@ def _settings(environment: Mapping[str, str]) -> dict[str, Any]:
         if environment.get("DOCKER_HOST"):
             return dict(kwargs_from_env(environment=dict(environment)))
         return _of_context(name)
-    except (DockerException, OSError, ValueError, KeyError) as error:
+    except (DockerException, OSError, ValueError, LookupError, AttributeError, TypeError) as error:
         said = f"the context '{name}'" if name else "Docker's settings"
         raise EngineError(
             f"{said} cannot be used: {error}", hint="`docker context ls` shows the contexts"
@@ -654,7 +673,14 @@ def _image(name: str, said: Mapping[str, Any]) -> Image:
         bytes=int(said.get("Size") or 0),
         labels=(said.get("Config") or {}).get("Labels") or {},
         created=said.get("Created", ""),
+        tags=tuple(said.get("RepoTags") or ()),
+        volumes=tuple((said.get("Config") or {}).get("Volumes") or ()),
     )
+
+
+def _end_of(printed: list[str]) -> str:
+    """Return the last lines of what a build printed."""
+    return "\n".join([line for line in printed if line.strip()][-_END_LINES:])
 
 
 def _gone_or(do: Callable[..., Any], *arguments: Any, **options: Any) -> None:

@@ -38,3 +38,4 @@ def demand(engine: Engine) -> None:
             ) from error
     finally:
         engine.remove(container)
+        engine.remove_image(image.id)

@@ -7,7 +7,7 @@ import hashlib
 import io
 import tarfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from filelock import FileLock
@@ -92,8 +92,9 @@ def base_of(engine: Engine, name: str, progress: Progress | None = None) -> Imag
 
 def existing(engine: Engine, recipe: Recipe) -> Image | None:
     """Return the image of a recipe, if it was built before."""
-    found = engine.images(f"{RECIPE}={recipe.digest}")
-    return found[0] if found else None
+    found = engine.image(recipe.name)
+    # A name can be given to another image; the label is of this one.
+    return found if found is not None and found.labels.get(RECIPE) == recipe.digest else None
 
 
 def build(
@@ -139,8 +140,19 @@ def build(
 
 
 def ours(engine: Engine) -> list[Image]:
-    """Return every image that was built here."""
-    return engine.images(RECIPE)
+    """Return every image that was built here, each under the name that it was given then.
+
+    What others build upon one of them has its labels and not its name.
+    """
+    return [
+        replace(image, name=name)
+        for image in engine.images(RECIPE)
+        if (name := _name_of(image.labels)) in image.tags
+    ]
+
+
+def _name_of(labels: Mapping[str, str]) -> str:
+    return f"{_REPOSITORY}/{labels.get(KIND)}:{labels.get(RELEASE)}-{labels.get(RECIPE)}"
 
 
 @contextlib.contextmanager

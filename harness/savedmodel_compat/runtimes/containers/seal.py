@@ -95,6 +95,7 @@ def host(
     *,
     megabytes: int,
     mounts: Sequence[Mount] = (),
+    volumes: Sequence[str] = (),
     gpu: bool = False,
 ) -> dict[str, Any]:
     """Return the engine's part of the settings, as the SDK takes them.
@@ -102,15 +103,17 @@ def host(
     Args:
         seal: the limits.
         facts: of the engine.
-        megabytes: what a cell may use; 0 for no limit.
+        megabytes: what a cell may use; 0 for all that the engine has.
         mounts: what it sees of models, read-only.
+        volumes: folders for which the image asks a volume of its own; they are empty and read-only instead.
         gpu: whether it is given one.
     """
-    memory = seal.megabytes or (megabytes + _LOADED_MB if megabytes else 0)
-    limits = {"mem_limit": memory << 20, "memswap_limit": memory << 20} if memory else {}
+    everything = facts.memory_bytes >> 20
+    memory = seal.megabytes or (megabytes + _LOADED_MB if megabytes else everything)
     processors = seal.processors or max(1.0, facts.processors / 2)
     return {
-        **limits,
+        "mem_limit": memory << 20,
+        "memswap_limit": memory << 20,
         "nano_cpus": int(min(processors, facts.processors) * 1e9),
         "pids_limit": seal.processes or 512 + 16 * facts.processors,
         "network_mode": "none",
@@ -118,7 +121,8 @@ def host(
         "ipc_mode": "private" if gpu else "none",
         "read_only": True,
         "tmpfs": {
-            "/tmp": f"rw,noexec,nosuid,nodev,mode=1777,size={seal.scratch_megabytes}m,nr_inodes={_SCRATCH_FILES}"  # noqa: S108
+            **dict.fromkeys(volumes, "ro,noexec,nosuid,nodev,size=4k"),
+            "/tmp": f"rw,noexec,nosuid,nodev,mode=1777,size={seal.scratch_megabytes}m,nr_inodes={_SCRATCH_FILES}",  # noqa: S108
         },
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges"],
@@ -131,14 +135,13 @@ def host(
     }
 
 
-def demand(said: Mapping[str, Any], label: str, *, facts: Facts, memory: bool) -> None:
+def demand(said: Mapping[str, Any], label: str, *, facts: Facts) -> None:
     """Refuse a container that is not sealed as it was asked to be.
 
     Args:
         said: what ``worker/_seal.py`` found inside.
         label: what messages call the runtime.
         facts: of the engine.
-        memory: whether its memory was to be limited.
 
     Raises:
         WorkerError: something is open; the engine does not do what it is told.
@@ -157,9 +160,9 @@ def demand(said: Mapping[str, Any], label: str, *, facts: Facts, memory: bool) -
     ]
     if said.get("uid") in {0, None}:
         wrong.append("it runs as root")
-    wanted_limits = {"processes", "processors", *(["memory"] if memory else [])}
     unlimited = {*said.get("unlimited", ()), *facts.unlimited}
-    wrong += [f"no limit on its {name}" for name in sorted(unlimited & wanted_limits)]
+    wrong += [f"no limit on its {name}" for name in sorted(unlimited)]
+    wrong += [f"{folder} can be written" for folder in said.get("writable", ("everything",))]
     if wrong:
         raise WorkerError(
             f"the container of {label} is not sealed: {', '.join(wrong)}",

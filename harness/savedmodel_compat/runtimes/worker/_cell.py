@@ -93,12 +93,22 @@ def oom_kills():
 
     Docker shows a container its own control group at the root: version 2, else version 1 of the memory controller.
     """
-    for path in ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"):
+    return _counted("oom_kill", "memory.events", "memory/memory.oom_control")
+
+
+def refused_processes():
+    """Return how many processes and threads this container was refused for the limit on them; 0 where nobody counts."""
+    return _counted("max", "pids.events", "pids/pids.events")
+
+
+def _counted(wanted, *files):
+    """Return an event's count in the first of a control group's files that has it."""
+    for path in files:
         try:
-            with open(path) as counted:
+            with open("/sys/fs/cgroup/" + path) as counted:
                 for line in counted:
                     name, _, count = line.partition(" ")
-                    if name == "oom_kill":
+                    if name == wanted:
                         return int(count)
         except OSError:
             continue
@@ -312,7 +322,7 @@ def run(job, request, tensors, controller, to_close):
     log, log_in = os.pipe()
     started = time.monotonic()
     parent = os.getpid()
-    killed_before = oom_kills()
+    killed_before, refused_before = oom_kills(), refused_processes()
     folder = _temporary_folder()
     pid = os.fork()
     if pid == 0:
@@ -354,6 +364,7 @@ def run(job, request, tensors, controller, to_close):
         "status": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
         "out_of_memory": watch.answer is None and ran_out,
         "ran_out": ran_out,
+        "out_of_processes": watch.answer is None and refused_processes() > refused_before,
         "garbled": watch.garbled,
         "seconds": time.monotonic() - started,
         "log": watch.log.text(),

@@ -7,6 +7,7 @@ the process that they are forked from, from each other, and from what an engine'
 import ctypes
 import os
 import signal
+import stat
 import struct
 
 _FIELDS = ("CapBnd", "CapEff", "NoNewPrivs", "Seccomp")
@@ -49,9 +50,36 @@ _FIRST_ARGUMENTS = {
 }
 
 
+# What the kernel has there itself is masked by the engine, and takes no files; the scratch folder is what may be written.
+_OWN = ("/", "/tmp", "/dev", "/proc", "/sys")  # noqa: S108
+
+
+def _is_socket(path):
+    """Tell whether somebody listens there, as the driver's own service does where there is a GPU; it takes no files."""
+    try:
+        return stat.S_ISSOCK(os.stat(path).st_mode)
+    except OSError:
+        return False
+
+
+def _writable():
+    """Return where else a filesystem is mounted that can be written."""
+    found = []
+    with open("/proc/self/mountinfo") as table:
+        for line in table:
+            fields, _, kind = line.partition(" - ")
+            place, options = fields.split()[4:6]
+            if place in _OWN or place.startswith(("/dev/", "/proc/", "/sys/")):
+                continue
+            is_read_only = "ro" in options.split(",") or "ro" in kind.split()[2].split(",")
+            if not is_read_only and not _is_socket(place):
+                found.append(place)
+    return found
+
+
 def read():
-    """Return the facts: capabilities, no-new-privileges, seccomp mode, user, whether the root is read-only, routes, what has no limit."""
-    found = {}
+    """Return the facts: capabilities, privileges, seccomp mode, user, what can be written, routes, what has no limit."""
+    found = {"writable": _writable()}
     with open("/proc/self/status") as status:
         for line in status:
             name, _, value = line.partition(":")
