@@ -26,10 +26,9 @@ from savedmodel_compat.runtimes.base import (
     python_loaders,
     worker_environment,
 )
-from savedmodel_compat.runtimes.containers import engine as engines
-from savedmodel_compat.runtimes.containers import images, look, wheelhouse
+from savedmodel_compat.runtimes.containers import connection, images, look, wheelhouse
 from savedmodel_compat.runtimes.containers.contained import Contained, Inside, Site
-from savedmodel_compat.runtimes.containers.engine import Image
+from savedmodel_compat.runtimes.containers.facts import Image
 from savedmodel_compat.runtimes.containers.images import NATIVE, PYTHON, Recipe
 from savedmodel_compat.runtimes.containers.seal import Seal
 from savedmodel_compat.runtimes.labels import RELEASE
@@ -45,7 +44,7 @@ _LOOK = 1
 """Counted up whenever what is kept of an image becomes another."""
 
 _lock = threading.Lock()
-_sites: dict[str, Site] = {}
+_sites: dict[tuple[int, str], Site] = {}
 
 
 def site() -> Site:
@@ -58,10 +57,12 @@ def site() -> Site:
         EngineError: no engine answers.
     """
     with _lock:
-        found = engines.connect()
-        known = _sites.get(found.address)
+        found = connection.connect()
+        # A forked child is a run of its own.
+        key = (os.getpid(), found.address)
+        known = _sites.get(key)
         if known is None:
-            _sites[found.address] = known = Site(found)
+            _sites[key] = known = Site(found)
         elif known.engine is not found:
             found.close()
         return known

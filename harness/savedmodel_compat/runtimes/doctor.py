@@ -155,10 +155,10 @@ def _interpreters(table: pins.PinTable) -> Iterator[Check]:
 
 def _docker() -> Check:
     optional = "only provider docker needs it"
-    from savedmodel_compat.runtimes.containers import engine
+    from savedmodel_compat.runtimes.containers import connection
 
     try:
-        found = engine.connect()
+        found = connection.connect()
         facts = found.facts()
         found.close()
     except SavedModelCompatError as error:

@@ -14,7 +14,7 @@ from savedmodel_compat.runtimes.base import Provider
 from savedmodel_compat.runtimes.pins import Pin
 
 if TYPE_CHECKING:
-    from savedmodel_compat.runtimes.containers.engine import Image
+    from savedmodel_compat.runtimes.containers.facts import Image
 
 _ENTRIES: Mapping[Provider, Callable[[Pin], str]] = {
     Provider.WHEEL: wheel.entry_of,

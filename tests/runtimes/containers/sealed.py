@@ -16,7 +16,7 @@ import pytest
 
 from savedmodel_compat.runtimes.containers import life, seal
 from savedmodel_compat.runtimes.containers.contained import Site
-from savedmodel_compat.runtimes.containers.engine import State
+from savedmodel_compat.runtimes.containers.facts import State
 from savedmodel_compat.runtimes.containers.seal import Seal
 
 UNLIMITED_MEMORY = {"mem_limit": None, "memswap_limit": None}

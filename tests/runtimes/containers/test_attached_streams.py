@@ -17,7 +17,7 @@ from tests.runtimes.containers.commands import docker
 
 from savedmodel_compat.runtimes.base import Runtime
 from savedmodel_compat.runtimes.client import Worker
-from savedmodel_compat.runtimes.containers import contained, engine
+from savedmodel_compat.runtimes.containers import contained, stream
 from savedmodel_compat.runtimes.containers.contained import ContainerChannel
 from savedmodel_compat.runtimes.requests import Limits
 
@@ -141,7 +141,7 @@ def test_nobody_takes_what_is_sent(
     runtime: Runtime, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A request that is too large for the way to a frozen container is not waited for for ever."""
-    monkeypatch.setattr(engine, "_STALLED_SECONDS", 1.0)
+    monkeypatch.setattr(stream, "_STALLED_SECONDS", 1.0)
     x = np.arange(HUNDRED_MB // 4, dtype=np.float32)
     with Worker(runtime, native=True) as worker:
         worker.start(LIMITS)

@@ -19,7 +19,8 @@ from savedmodel_compat.runtimes import docker, inventory, pins
 from savedmodel_compat.runtimes.base import Loader, Provider, Runtime
 from savedmodel_compat.runtimes.client import Worker
 from savedmodel_compat.runtimes.containers.contained import Site
-from savedmodel_compat.runtimes.containers.engine import Image
+from savedmodel_compat.runtimes.containers.engine import Engine
+from savedmodel_compat.runtimes.containers.facts import Image
 from savedmodel_compat.runtimes.containers.look import driver_of, model_of
 from savedmodel_compat.runtimes.containers.shelf import tar_of
 from savedmodel_compat.runtimes.labels import KIND, RECIPE, RELEASE
@@ -86,6 +87,24 @@ def test_the_same_failures_as_provider_wheel(
     native = _without_machine(tmp_path / "wheel.json", [path], "wheel")
     assert _without_machine(tmp_path / "docker.json", [path], "docker") == native
     assert {cell["cause"] for cell in native} == {None, "attr-unknown"}
+
+
+def test_one_container_a_release(
+    site: Site, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty cells of four releases on two jobs are four containers, which are started once."""
+    started = []
+    start = Engine.start
+
+    def counted(engine: Engine, container: str) -> None:
+        started.append(container)
+        start(engine, container)
+
+    monkeypatch.setattr(Engine, "start", counted)
+    options = ("--on", "smoke", "--provider", "docker", "--jobs", "2")
+    cells = _cells(tmp_path / "record.json", str(corpus / "half_plus_two_cpu"), *options)
+    assert len(cells) == 20
+    assert len(started) == 4
 
 
 def test_a_cell_says_what_it_ran_in(
@@ -305,14 +324,14 @@ def test_only_our_own_images_are_removed(
     labels = {RECIPE: "0123", RELEASE: "0.0.1", KIND: "native"}
     context = tar_of({"Dockerfile": file})
     ours = site.engine.build(
-        context, name="savedmodel-compat/test-ours:1", arguments={}, labels=labels, printed=[]
+        context, name="savedmodel-compat/native:0.0.1-0123", arguments={}, labels=labels, printed=[]
     )
     kept = default_root() / "runtimes" / "docker-0.0.1-0123"
-    kept.mkdir(parents=True)
+    kept.mkdir(parents=True, exist_ok=True)
     assert [row.state for row in inventory.listing([pin], providers=[Provider.DOCKER])] == [
         inventory.State.READY
     ]
     inventory.remove(pin, Provider.DOCKER, cache=Cache(root=default_root()))
-    assert site.engine.image(ours.id) is None
+    assert site.engine.image(ours.name) is None
     assert site.engine.image(named.id) is not None
     assert not kept.exists()

@@ -129,9 +129,9 @@ def test_which_engine_is_meant(path: str, tmp_path: Path) -> None:
 
 MEANT = """
 from savedmodel_compat.errors import EngineError
-from savedmodel_compat.runtimes.containers import engine
+from savedmodel_compat.runtimes.containers import connection
 try:
-    found = engine.connect()
+    found = connection.connect()
     print(found.address)
     found.close()
 except EngineError as error:

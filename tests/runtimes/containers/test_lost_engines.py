@@ -166,10 +166,10 @@ FORBIDDEN = """
 import os, sys
 import docker, requests, urllib3
 from savedmodel_compat.errors import EngineError
-from savedmodel_compat.runtimes.containers import engine
+from savedmodel_compat.runtimes.containers import connection
 os.setresuid(65534, 65534, 65534)
 try:
-    engine.connect()
+    connection.connect()
 except EngineError as error:
     print(error)
 """
@@ -193,7 +193,7 @@ IMPATIENT = """
 from savedmodel_compat.runtimes import client
 from savedmodel_compat.runtimes.containers import engine
 client._MARGIN = engine._AFTER_SILENCE_SECONDS = 1.0
-engine._ANSWER_SECONDS = 2.0
+engine.ANSWER_SECONDS = 2.0
 from savedmodel_compat.cli import main
 main()
 """

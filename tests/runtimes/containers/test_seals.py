@@ -20,8 +20,7 @@ from tests.runtimes.containers.sealed import Network
 
 from savedmodel_compat.runtimes.base import Runtime
 from savedmodel_compat.runtimes.client import Worker
-from savedmodel_compat.runtimes.containers import engine as engines
-from savedmodel_compat.runtimes.containers import life, seal
+from savedmodel_compat.runtimes.containers import connection, life, seal
 from savedmodel_compat.runtimes.containers.contained import Site
 from savedmodel_compat.runtimes.requests import Limits, LoadAndRun
 
@@ -167,7 +166,7 @@ def test_no_variables_of_the_controller(
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     monkeypatch.setenv("SAVEDMODEL_COMPAT_SECRET", SECRET)
     monkeypatch.setenv("HTTPS_PROXY", proxy)
-    engine = engines.connect()
+    engine = connection.connect()
     here = Site(engine)
     assert contained.container is not None
     runtime = replace(contained, container=replace(contained.container, site=here))

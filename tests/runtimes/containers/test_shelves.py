@@ -25,7 +25,7 @@ from savedmodel_compat.errors import InfrastructureError, WorkerError
 from savedmodel_compat.runtimes.base import Runtime
 from savedmodel_compat.runtimes.channel import Channel
 from savedmodel_compat.runtimes.client import Worker
-from savedmodel_compat.runtimes.containers import engine as engines
+from savedmodel_compat.runtimes.containers import connection
 from savedmodel_compat.runtimes.containers.contained import Site
 from savedmodel_compat.runtimes.containers.shelf import NearShelf
 from savedmodel_compat.runtimes.requests import Limits
@@ -41,7 +41,7 @@ def far(site: Site) -> Iterator[Site]:
     if path == site.engine.address:
         pytest.skip(f"the engine at {path} is far already")
     with forwarded(path) as forwarder:
-        found = Site(engines.connect({"DOCKER_HOST": forwarder.address}))
+        found = Site(connection.connect({"DOCKER_HOST": forwarder.address}))
         yield found
         found.close()
 

@@ -27,10 +27,9 @@ from savedmodel_compat.errors import (
 from savedmodel_compat.runtimes import docker, pins
 from savedmodel_compat.runtimes.base import Runtime
 from savedmodel_compat.runtimes.client import Worker
-from savedmodel_compat.runtimes.containers import engine as engines
-from savedmodel_compat.runtimes.containers import seal
+from savedmodel_compat.runtimes.containers import connection, seal
 from savedmodel_compat.runtimes.containers.contained import Site
-from savedmodel_compat.runtimes.containers.engine import Image
+from savedmodel_compat.runtimes.containers.facts import Image
 from savedmodel_compat.runtimes.containers.shelf import tar_of
 from savedmodel_compat.runtimes.labels import RECIPE, RUN
 from savedmodel_compat.runtimes.requests import Limits
@@ -172,7 +171,7 @@ def test_a_limit_on_processes_is_no_lack_of_memory(
 def test_an_address_that_is_none(address: str) -> None:
     """It is named, with how one is written."""
     with pytest.raises(EngineError) as caught:
-        engines.connect({"DOCKER_HOST": address})
+        connection.connect({"DOCKER_HOST": address})
     assert caught.value.hint is not None
 
 
@@ -200,7 +199,7 @@ def test_an_engine_over_ssh_needs_more(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is missing is said, with the command that gets it."""
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(ConfigurationError, match="over ssh") as caught:
-        engines.connect({"DOCKER_HOST": "ssh://somebody@somewhere"})
+        connection.connect({"DOCKER_HOST": "ssh://somebody@somewhere"})
     assert "docker[ssh]" in str(caught.value.hint)
 
 

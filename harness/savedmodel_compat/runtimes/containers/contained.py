@@ -19,9 +19,11 @@ from pathlib import Path
 from savedmodel_compat.errors import EngineError, InfrastructureError, UnsupportedError, WorkerError
 from savedmodel_compat.runtimes.channel import Identity, LostError
 from savedmodel_compat.runtimes.containers import gpus, life, seal, watch
-from savedmodel_compat.runtimes.containers.engine import Engine, Facts, Image, State, Stream
+from savedmodel_compat.runtimes.containers.engine import Engine
+from savedmodel_compat.runtimes.containers.facts import Facts, Image, State
 from savedmodel_compat.runtimes.containers.seal import Mount, Seal
 from savedmodel_compat.runtimes.containers.shelf import FarShelf, NearShelf, Shelf, is_readable
+from savedmodel_compat.runtimes.containers.stream import Stream
 
 _WORKER = Path(__file__).parent.parent / "worker"
 _HEAD = struct.Struct(">BxxxL")

@@ -1,4 +1,4 @@
-"""The seam to the Docker engine: the only module that imports the Docker SDK.
+"""The seam to the Docker engine: with ``connection.py``, all that imports the Docker SDK.
 
 Whatever the engine or the way to it does wrong comes out as an `EngineError`. Questions are asked again, a few times, where
 nobody is there to answer; orders that may have been carried out are not. Who is there and says nothing is waited for once.
@@ -6,169 +6,31 @@ nobody is there to answer; orders that may have been carried out are not. Who is
 
 from __future__ import annotations
 
-import contextlib
-import importlib.util
 import logging
-import os
 import queue
 import re
-import select
-import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import IO, Any, TypeVar
 
-from savedmodel_compat.errors import ConfigurationError, EngineError
+from savedmodel_compat.errors import EngineError
 from savedmodel_compat.runtimes import processes
+from savedmodel_compat.runtimes.containers.facts import Facts, Image, State, Volume
+from savedmodel_compat.runtimes.containers.stream import Stream
 from savedmodel_compat.runtimes.labels import STAGE
+
+ANSWER_SECONDS = 120.0
+"""How long a question or an order may take, unless nobody answered before."""
 
 _T = TypeVar("_T")
 _LOGGER = logging.getLogger("savedmodel_compat")
 _PAUSES = (0.5, 1.0, 2.0, 4.0)
-_ANSWER_SECONDS = 120.0
 _AFTER_SILENCE_SECONDS = 10.0
-_STALLED_SECONDS = 60.0
-_PIECE = 1 << 14
 _LOCAL_HOSTS = ("unix://", "http+unix://", "npipe://")
 _END_LINES = 12
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _LIMITS = {"memory": "MemoryLimit", "processes": "PidsLimit", "processors": "CpuCfsQuota"}
 """What the engine calls its being able to limit something, which takes the kernel's control groups."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
-    """What an engine says of the machine that it is on.
-
-    Args:
-        version: the engine's.
-        processors: how many it has for all containers.
-        memory_bytes: likewise.
-        security: its security options, such as ``name=seccomp,profile=default``.
-        machine: what `platform.machine` says there.
-        unlimited: of ``memory``, ``processes`` and ``processors``, those that it cannot limit, whatever it is told.
-    """
-
-    version: str
-    processors: int
-    memory_bytes: int
-    security: tuple[str, ...]
-    machine: str
-    unlimited: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Image:
-    """An image that the engine has.
-
-    Args:
-        name: what it was asked for by, such as ``tensorflow/tensorflow:2.11.1``.
-        id: the digest of its configuration, which is its identity on every engine.
-        digest: ``repository@sha256:…`` under which a registry has it; None if none has.
-        bytes: its size, layers that it shares with others included.
-        labels: its labels.
-        created: when it was made, as the engine writes it.
-        tags: every name that it has.
-        volumes: the folders for which it asks a volume of its own.
-    """
-
-    name: str
-    id: str
-    digest: str | None = None
-    bytes: int = 0
-    labels: Mapping[str, str] = field(default_factory=dict)
-    created: str = ""
-    tags: tuple[str, ...] = ()
-    volumes: tuple[str, ...] = ()
-
-    @property
-    def label(self) -> str:
-        """What messages call it."""
-        return f"image {self.name} ({self.id[:19]})"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class State:
-    """What became of a container.
-
-    Args:
-        running: whether its first process is there.
-        paused: whether somebody has frozen it.
-        is_unstarted: whether it never was.
-        exit_code: of that process; 128 and the signal's number if one ended it.
-        out_of_memory: whether the kernel ended a process of it for its memory.
-        error: what the engine says if it could not be started.
-        labels: its labels.
-        created: when it was made, as the engine writes it.
-    """
-
-    running: bool
-    paused: bool = False
-    is_unstarted: bool
-    exit_code: int
-    out_of_memory: bool
-    error: str
-    labels: Mapping[str, str]
-    created: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Volume:
-    """A volume that the engine has.
-
-    Args:
-        name: its name.
-        labels: its labels.
-        created: when it was made, as the engine writes it.
-    """
-
-    name: str
-    labels: Mapping[str, str]
-    created: str
-
-
-class Stream:
-    """The two-way connection to a container's standard streams.
-
-    Args:
-        raw: the SDK's socket, of whatever kind the way to the engine needs.
-    """
-
-    def __init__(self, raw: Any) -> None:
-        self._raw = raw
-        self._socket = getattr(raw, "_sock", raw)
-        if hasattr(self._socket, "settimeout"):
-            self._socket.settimeout(None)
-
-    def send(self, data: bytes) -> None:
-        """Send all of ``data``; OSError if the connection is gone, TimeoutError if nobody takes it any more."""
-        view = memoryview(data)
-        while view:
-            view = view[self._send_some(view) :]
-
-    def _send_some(self, view: memoryview) -> int:
-        ready = select.poll()
-        ready.register(self._socket, select.POLLOUT)
-        if not ready.poll(_STALLED_SECONDS * 1000):
-            raise TimeoutError(f"nobody took what was sent for {_STALLED_SECONDS:g} s")
-        if type(self._socket) is socket.socket:
-            return self._socket.send(view, socket.MSG_DONTWAIT)
-        sent: int = self._socket.send(bytes(view[:_PIECE]))
-        return sent
-
-    def receive(self, size: int) -> bytes:
-        """Return at most ``size`` bytes; none at the end of the stream."""
-        data: bytes = self._socket.recv(size)
-        return data
-
-    def close(self) -> None:
-        """Hang up: the engine then closes the container's standard input."""
-        with contextlib.suppress(OSError, AttributeError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        with contextlib.suppress(OSError):
-            self._raw.close()
-            self._socket.close()
 
 
 class Engine:
@@ -519,7 +381,7 @@ class Engine:
         from urllib3.exceptions import HTTPError
 
         client = None
-        seconds = _AFTER_SILENCE_SECONDS if self._silent else _ANSWER_SECONDS
+        seconds = _AFTER_SILENCE_SECONDS if self._silent else ANSWER_SECONDS
         try:
             client = self._idle_client() or self._open_client(seconds=seconds)
             client.timeout = seconds
@@ -564,102 +426,6 @@ _OTHER_IMAGE = (
     "see that the registry can be reached and the name is right, or leave the image out of the "
     "configuration to have one built from TensorFlow's wheel"
 )
-
-
-def connect(environment: Mapping[str, str] | None = None) -> Engine:
-    """Return the engine that Docker's own settings name: DOCKER_HOST, else the chosen context, else this machine's.
-
-    Args:
-        environment: variables; the process's own if None.
-
-    Raises:
-        ConfigurationError: the Docker SDK is not installed.
-        EngineError: there is no such context, or no engine answers.
-    """
-    try:
-        import docker
-    except ImportError as error:
-        raise ConfigurationError(
-            f"provider docker needs the Docker SDK for Python, which is not there: {error}",
-            hint="install savedmodel-compat with its extra [docker], or `pip install docker`",
-        ) from error
-    chosen = dict(os.environ if environment is None else environment)
-    settings = _settings(chosen)
-    address = settings.pop("base_url", None) or "unix:///var/run/docker.sock"
-    if address.startswith("ssh://") and importlib.util.find_spec("paramiko") is None:
-        raise ConfigurationError(
-            f"the engine at {address} needs what the Docker SDK reaches over ssh with, which is not there",
-            hint="pip install 'docker[ssh]'",
-        )
-
-    class Client(docker.APIClient):  # type: ignore[misc] # the SDK has no types
-        def merge_environment_settings(
-            self, url: str, proxies: Any, stream: Any, verify: Any, cert: Any
-        ) -> Any:
-            # The engine's own authority holds, and not that of REQUESTS_CA_BUNDLE, which is for the web.
-            own = self.verify if verify is None else verify
-            return super().merge_environment_settings(url, proxies, stream, own, cert)
-
-    def open_client(*, seconds: float = _ANSWER_SECONDS) -> Any:
-        _knock(address)
-        try:
-            return Client(
-                base_url=address,
-                version="auto",
-                timeout=seconds,
-                use_ssh_client=address.startswith("ssh://"),
-                **settings,
-            )
-        except (ValueError, TypeError, LookupError, AttributeError) as error:
-            # The SDK believes whatever stands in them.
-            raise EngineError(
-                f"Docker's settings cannot be used: {address}: {error}",
-                hint="DOCKER_HOST is as in unix:///var/run/docker.sock or tcp://HOST:PORT; Docker's "
-                "config.json is a JSON object",
-            ) from error
-
-    engine = Engine(address, open_client)
-    engine.facts()
-    return engine
-
-
-def _knock(address: str) -> None:
-    """Raise OSError if nobody listens at a socket of this machine; the SDK would leave its own end open."""
-    if address.startswith("unix://"):
-        with socket.socket(socket.AF_UNIX) as probe:
-            probe.connect(address.removeprefix("unix://"))
-
-
-def _settings(environment: Mapping[str, str]) -> dict[str, Any]:
-    """Return the address and TLS settings of the engine, as the SDK takes them."""
-    from docker.errors import DockerException
-    from docker.utils import kwargs_from_env
-
-    name = environment.get("DOCKER_CONTEXT", "")
-    try:
-        if environment.get("DOCKER_HOST"):
-            return dict(kwargs_from_env(environment=dict(environment)))
-        return _of_context(name)
-    except (DockerException, OSError, ValueError, LookupError, AttributeError, TypeError) as error:
-        said = f"the context '{name}'" if name else "Docker's settings"
-        raise EngineError(
-            f"{said} cannot be used: {error}", hint="`docker context ls` shows the contexts"
-        ) from error
-
-
-def _of_context(name: str) -> dict[str, Any]:
-    from docker.context import ContextAPI
-
-    context = ContextAPI.get_context(name or None)
-    if context is None:
-        raise EngineError(
-            f"there is no Docker context '{name or 'that is chosen'}'",
-            hint="`docker context ls` shows the contexts",
-        )
-    settings: dict[str, Any] = {"base_url": context.Host}
-    if context.TLSConfig is not None:
-        settings["tls"] = context.TLSConfig
-    return settings
 
 
 def _image(name: str, said: Mapping[str, Any]) -> Image:

@@ -15,7 +15,8 @@ from filelock import FileLock
 from savedmodel_compat.cache import Cache
 from savedmodel_compat.errors import EngineError
 from savedmodel_compat.runtimes.base import Progress
-from savedmodel_compat.runtimes.containers.engine import Engine, Image
+from savedmodel_compat.runtimes.containers.engine import Engine
+from savedmodel_compat.runtimes.containers.facts import Image
 from savedmodel_compat.runtimes.containers.shelf import tar_of
 from savedmodel_compat.runtimes.labels import BASE, KIND, RECIPE, RELEASE
 from savedmodel_compat.runtimes.manifest import digest_of

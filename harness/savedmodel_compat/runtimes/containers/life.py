@@ -18,7 +18,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from savedmodel_compat.errors import EngineError
-from savedmodel_compat.runtimes.containers.engine import Engine, State, Volume
+from savedmodel_compat.runtimes.containers.engine import Engine
+from savedmodel_compat.runtimes.containers.facts import State, Volume
 from savedmodel_compat.runtimes.labels import OWNER, RUN
 
 _LOGGER = logging.getLogger("savedmodel_compat")

@@ -8,7 +8,7 @@ from typing import Any
 
 from savedmodel_compat.errors import WorkerError
 from savedmodel_compat.runtimes.containers import life
-from savedmodel_compat.runtimes.containers.engine import Facts
+from savedmodel_compat.runtimes.containers.facts import Facts
 
 USER = 65534
 """The user ``nobody``, who owns nothing anywhere."""

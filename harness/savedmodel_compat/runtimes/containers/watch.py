@@ -56,11 +56,11 @@ def main(run: str) -> None:
     """Wait for the controller's end, then remove what is left of its run."""
     if sys.stdin.buffer.read() == _NOTHING_LEFT:
         return
-    from savedmodel_compat.runtimes.containers import engine, life, shelf
+    from savedmodel_compat.runtimes.containers import connection, life, shelf
 
     # Nobody is left to be told; the next start of any run sweeps.
     with contextlib.suppress(SavedModelCompatError):
-        found = engine.connect()
+        found = connection.connect()
         for pause in _PAUSES:
             # What the controller ordered in its last moment may be made only now.
             time.sleep(pause)
