@@ -91,7 +91,7 @@ def test_a_reference_that_is_not_selected(refused: Refused, model: str) -> None:
     ("option", "words"),
     [
         (["--nope"], "No such option"),
-        (["--provider", "pip"], "'pip' is not one of 'wheel', 'venv', 'current'"),
+        (["--provider", "pip"], "'pip' is not one of 'wheel', 'venv', 'docker', 'current'"),
         (["--jobs", "0"], "0 is not in the range x>=1"),
         (["--rtol", "-1"], "-1.0 is not in the range x>=0"),
         (["--timeout", "inf"], "inf is not in the range"),

@@ -151,8 +151,12 @@ def test_the_time_grows_with_the_size_alone() -> None:
         data = b"".join(
             field(1, field(1, b"%09d" % (count - index)) + field(2, b"")) for index in range(count)
         )
-        started = time.perf_counter()
-        canonical(data, "SignatureDef")
-        return time.perf_counter() - started
+        rounds = []
+        for _ in range(3):
+            started = time.perf_counter()
+            canonical(data, "SignatureDef")
+            rounds.append(time.perf_counter() - started)
+        # What else the machine does only ever adds to it.
+        return min(rounds)
 
     assert seconds(100_000) < 40 * max(seconds(10_000), 0.005)
