@@ -11,21 +11,28 @@ from savedmodel_compat import config
 from savedmodel_compat.errors import SavedModelCompatError
 from savedmodel_compat.runtimes import docker, pins
 from savedmodel_compat.runtimes.base import Loader, Runtime
+from savedmodel_compat.runtimes.containers import images
 from savedmodel_compat.runtimes.containers.contained import Site
 
 REQUIRED = "SAVEDMODEL_COMPAT_REQUIRE_ENGINE"
-"""Where it is set, as in CI, an engine that does not answer fails the tests; elsewhere they say so and do not run."""
+"""Where it is set, as in CI, an engine that does not answer, or has no base images and cannot pull them, fails the tests; elsewhere they say so and do not run."""
 
 
 @pytest.fixture(scope="session")
 def site() -> Site:
-    """The engine that Docker's settings name."""
+    """The engine that Docker's settings name, with the images in it upon which the tests build theirs."""
+    settings = docker.with_environment(config.load().docker)
+    bases = [settings.native_base]
+    bases += [docker.python_base(pins.load().get(r), settings) for r in ("1.15.5", "2.11.1")]
     try:
-        return docker.site()
+        found = docker.site()
+        for base in bases:
+            images.base_of(found.engine, base)
     except SavedModelCompatError as error:
         if os.environ.get(REQUIRED):
             raise
-        pytest.skip(f"no Docker engine: {error.message}")
+        pytest.skip(f"no Docker engine, or no base image: {error.message}")
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -69,8 +69,12 @@ def container(worker: Worker) -> str:
 
 
 @pytest.mark.parametrize("provider", ["wheel", "docker"])
-def test_a_model_that_needs_too_much(provider: str, tmp_path: Path) -> None:
+def test_a_model_that_needs_too_much(
+    provider: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     """A tensor that is larger than --memory is out of memory, by the same words with and without a container."""
+    if provider == "docker":
+        request.getfixturevalue("site")
     filler = hostile.filler(tmp_path / "filler")
     inputs, file = tmp_path / "inputs.npz", tmp_path / "record.json"
     np.savez(inputs, sizes=np.array([GIGABYTE], np.int32))
@@ -192,7 +196,7 @@ def test_a_loop_is_ended(
     assert container(worker) == before
 
 
-def test_an_abort_is_a_crash(tmp_path: Path) -> None:
+def test_an_abort_is_a_crash(site: Site, tmp_path: Path) -> None:
     """A model that ends in LOG(FATAL) has crashed, by its signal, with TensorFlow's last words."""
     aborter, file = hostile.aborter(tmp_path / "aborter"), tmp_path / "record.json"
     asked = ["run", str(aborter.path), "--on", RELEASE, "--json", str(file)]
