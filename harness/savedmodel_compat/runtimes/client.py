@@ -6,8 +6,8 @@ import logging
 import signal
 import struct
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -201,7 +201,7 @@ class Worker:
             "outputs": [[port.alias, port.tensor] for port in work.outputs],
             "feeds": len(work.feeds),
         }
-        return self._ask(header, tensors, limits, model=work.model)
+        return self._ask(_Request(header=header, tensors=tensors, limits=limits, model=work.model))
 
     def export(self, work: Export, limits: Limits) -> Verdict:
         """Run an exporter in a forked child."""
@@ -213,7 +213,7 @@ class Worker:
             "strip_default_attrs": work.strip_default_attrs,
             "seed": work.seed,
         }
-        return self._ask(header, [], limits)
+        return self._ask(_Request(header=header, limits=limits))
 
     def kill(self) -> None:
         """End the worker from another thread; the request that it is at work on comes back as lost."""
@@ -246,58 +246,41 @@ class Worker:
             "dtypes": {dtype.name: dtype.number for dtype in DTYPES},
         }
 
-    def _ask(
-        self,
-        header: dict[str, Any],
-        tensors: list[_frames.Tensor],
-        limits: Limits,
-        model: Path | None = None,
-    ) -> Verdict:
+    def _ask(self, request: _Request) -> Verdict:
         """Ask, alone if it is for a GPU, which has no memory for two."""
         if self._runtime.device != "gpu":
-            return self._ask_again(header, tensors, limits, model)
+            return self._ask_again(request)
         folder = default_root() / "locks"
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / "gpu.lock"):
-            return self._ask_again(header, tensors, limits, model)
+            return self._ask_again(request)
 
-    def _ask_again(
-        self,
-        header: dict[str, Any],
-        tensors: list[_frames.Tensor],
-        limits: Limits,
-        model: Path | None,
-    ) -> Verdict:
+    def _ask_again(self, request: _Request) -> Verdict:
         """Ask once; once more if the container was lost and nothing says that the cell was to blame."""
         self._killed = False
         try:
-            return self._ask_once(header, tensors, limits, model)
+            return self._ask_once(request)
         except _LostFromOutsideError as lost:
             if self._killed:
                 return lost.verdict
             why = str(lost)
         _LOGGER.warning("%s: %s; asking once more", self._runtime.label, why)
         try:
-            return replace(self._ask_once(header, tensors, limits, model), asked_again=why)
+            return replace(self._ask_once(request), asked_again=why)
         except _LostFromOutsideError as lost:
             return replace(lost.verdict, asked_again=why)
 
-    def _ask_once(
-        self,
-        header: dict[str, Any],
-        tensors: list[_frames.Tensor],
-        limits: Limits,
-        model: Path | None,
-    ) -> Verdict:
+    def _ask_once(self, request: _Request) -> Verdict:
+        limits = request.limits
         self._demand_started(limits)
         assert self._channel is not None
         shown = self._channel.shown
-        header = {**header, "timeout": limits.seconds, "memory_mb": limits.megabytes}
-        if model is not None:
-            header["model"] = self._channel.place(model)
+        header = {**request.header, "timeout": limits.seconds, "memory_mb": limits.megabytes}
+        if request.model is not None:
+            header["model"] = self._channel.place(request.model)
         began = time.monotonic()
         try:
-            self._send(header, tensors)
+            self._send(header, request.tensors)
             answer, outputs = self._receive(time.monotonic() + limits.seconds + _MARGIN)
         except LostError as lost:
             tail = self._end(lost=True)
@@ -343,6 +326,23 @@ class Worker:
 
 def _as_worker_error(error: InfrastructureError) -> WorkerError:
     return error if isinstance(error, WorkerError) else WorkerError(error.message, hint=error.hint)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Request:
+    """What a worker is asked, as it goes to it.
+
+    Args:
+        header: of the frame.
+        limits: of the cell.
+        tensors: of the frame.
+        model: which the worker is to find; None if it needs none.
+    """
+
+    header: Mapping[str, Any]
+    limits: Limits
+    tensors: Sequence[_frames.Tensor] = ()
+    model: Path | None = None
 
 
 class _LostFromOutsideError(Exception):

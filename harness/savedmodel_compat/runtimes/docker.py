@@ -27,10 +27,11 @@ from savedmodel_compat.runtimes.base import (
     worker_environment,
 )
 from savedmodel_compat.runtimes.containers import connection, images, look, wheelhouse
-from savedmodel_compat.runtimes.containers.contained import Contained, Inside, Site
+from savedmodel_compat.runtimes.containers.contained import Contained, Inside
 from savedmodel_compat.runtimes.containers.facts import Image
 from savedmodel_compat.runtimes.containers.images import NATIVE, PYTHON, Recipe
 from savedmodel_compat.runtimes.containers.seal import Seal
+from savedmodel_compat.runtimes.containers.site import Site
 from savedmodel_compat.runtimes.labels import RELEASE
 from savedmodel_compat.runtimes.manifest import Library, Manifest, digest_of, read
 from savedmodel_compat.runtimes.pins import Pin

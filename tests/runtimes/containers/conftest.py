@@ -12,7 +12,7 @@ from savedmodel_compat.errors import SavedModelCompatError
 from savedmodel_compat.runtimes import docker, pins
 from savedmodel_compat.runtimes.base import Loader, Runtime
 from savedmodel_compat.runtimes.containers import images
-from savedmodel_compat.runtimes.containers.contained import Site
+from savedmodel_compat.runtimes.containers.site import Site
 
 REQUIRED = "SAVEDMODEL_COMPAT_REQUIRE_ENGINE"
 """Where it is set, as in CI, an engine that does not answer, or has no base images and cannot pull them, fails the tests; elsewhere they say so and do not run."""
@@ -44,3 +44,16 @@ def contained_runtime(site: Site, table: pins.PinTable) -> Callable[..., Runtime
         return docker.make_ready(table.get(release), loaders=[Loader(loader)], settings=settings)
 
     return make
+
+
+@pytest.fixture(scope="module")
+def contained(contained_runtime: Callable[..., Runtime]) -> Runtime:
+    """A release that still has an op for every attack, in its container; those that attack it call it by this number, too."""
+    return contained_runtime("2.4.4")
+
+
+@pytest.fixture(scope="module")
+def image(contained: Runtime) -> str:
+    """The id of its image."""
+    assert contained.container is not None
+    return contained.container.inside(native=True).image.id

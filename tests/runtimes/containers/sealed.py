@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from savedmodel_compat.runtimes.containers import life, seal
-from savedmodel_compat.runtimes.containers.contained import Site
 from savedmodel_compat.runtimes.containers.facts import State
 from savedmodel_compat.runtimes.containers.seal import Seal
+from savedmodel_compat.runtimes.containers.site import Site
 
 UNLIMITED_MEMORY = {"mem_limit": None, "memswap_limit": None}
 """What a container is changed by so that its memory has no limit."""

@@ -18,11 +18,11 @@ from savedmodel_compat.matrix.models import Model
 from savedmodel_compat.runtimes import docker, inventory, pins
 from savedmodel_compat.runtimes.base import Loader, Provider, Runtime
 from savedmodel_compat.runtimes.client import Worker
-from savedmodel_compat.runtimes.containers.contained import Site
 from savedmodel_compat.runtimes.containers.engine import Engine
 from savedmodel_compat.runtimes.containers.facts import Image
 from savedmodel_compat.runtimes.containers.look import driver_of, model_of
 from savedmodel_compat.runtimes.containers.shelf import tar_of
+from savedmodel_compat.runtimes.containers.site import Site
 from savedmodel_compat.runtimes.labels import KIND, RECIPE, RELEASE
 
 Contain = Callable[..., Runtime]

@@ -17,7 +17,7 @@ from savedmodel_compat.config import Docker
 from savedmodel_compat.errors import DownloadError, EngineError
 from savedmodel_compat.runtimes import docker
 from savedmodel_compat.runtimes.containers import wheelhouse
-from savedmodel_compat.runtimes.containers.contained import Site
+from savedmodel_compat.runtimes.containers.site import Site
 from savedmodel_compat.runtimes.pins import Pin
 
 DOCKERFILES = Path(wheelhouse.__file__).parent

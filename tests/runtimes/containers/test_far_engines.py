@@ -21,7 +21,7 @@ from tests.runtimes.containers.forwarding import Forwarder, forwarded
 
 from savedmodel_compat.cache import default_root
 from savedmodel_compat.runtimes.base import Runtime
-from savedmodel_compat.runtimes.containers.contained import Site
+from savedmodel_compat.runtimes.containers.site import Site
 from savedmodel_compat.runtimes.labels import OWNER, RUN
 
 IN_CONTAINERS = ("--provider", "docker", "--on", "1.15.5")

@@ -19,7 +19,7 @@ from tests.runtimes.containers.own_engines import OwnEngine
 from savedmodel_compat import config
 from savedmodel_compat.runtimes import docker as provider
 from savedmodel_compat.runtimes.base import Runtime
-from savedmodel_compat.runtimes.containers.contained import Site
+from savedmodel_compat.runtimes.containers.site import Site
 from savedmodel_compat.runtimes.labels import RELEASE
 from savedmodel_compat.runtimes.requests import Limits
 

@@ -17,24 +17,11 @@ from savedmodel_compat.errors import WorkerError
 from savedmodel_compat.runtimes.base import Runtime
 from savedmodel_compat.runtimes.client import Worker
 from savedmodel_compat.runtimes.containers import seal
-from savedmodel_compat.runtimes.containers.contained import Site
 from savedmodel_compat.runtimes.containers.engine import Engine
+from savedmodel_compat.runtimes.containers.site import Site
 from savedmodel_compat.runtimes.requests import Limits
 
 RELEASE = "2.4.4"
-
-
-@pytest.fixture(scope="module")
-def contained(contained_runtime: Callable[..., Runtime]) -> Runtime:
-    """A release in its container."""
-    return contained_runtime(RELEASE)
-
-
-@pytest.fixture(scope="module")
-def image(contained: Runtime) -> str:
-    """The id of its image."""
-    assert contained.container is not None
-    return contained.container.inside(native=True).image.id
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from tests.runtimes.containers.sealed import Network
 from savedmodel_compat.runtimes.base import Runtime
 from savedmodel_compat.runtimes.client import Worker
 from savedmodel_compat.runtimes.containers import connection, life, seal
-from savedmodel_compat.runtimes.containers.contained import Site
+from savedmodel_compat.runtimes.containers.site import Site
 from savedmodel_compat.runtimes.requests import Limits, LoadAndRun
 
 RELEASE = "2.4.4"
@@ -30,19 +30,6 @@ SECRET = "correct horse battery staple"
 
 Told = list[object]
 """What a model answered to each set of inputs: a value, or the text of its failure."""
-
-
-@pytest.fixture(scope="module")
-def contained(contained_runtime: Callable[..., Runtime]) -> Runtime:
-    """A release that still has an op for every attack, in its container."""
-    return contained_runtime(RELEASE)
-
-
-@pytest.fixture(scope="module")
-def image(contained: Runtime) -> str:
-    """The id of its image."""
-    assert contained.container is not None
-    return contained.container.inside(native=True).image.id
 
 
 @pytest.fixture(scope="module")

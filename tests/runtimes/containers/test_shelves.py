@@ -26,8 +26,8 @@ from savedmodel_compat.runtimes.base import Runtime
 from savedmodel_compat.runtimes.channel import Channel
 from savedmodel_compat.runtimes.client import Worker
 from savedmodel_compat.runtimes.containers import connection
-from savedmodel_compat.runtimes.containers.contained import Site
 from savedmodel_compat.runtimes.containers.shelf import NearShelf
+from savedmodel_compat.runtimes.containers.site import Site
 from savedmodel_compat.runtimes.requests import Limits
 
 LIMITS = Limits(seconds=30, megabytes=1000)

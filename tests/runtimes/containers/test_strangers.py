@@ -28,9 +28,9 @@ from savedmodel_compat.runtimes import docker, pins
 from savedmodel_compat.runtimes.base import Runtime
 from savedmodel_compat.runtimes.client import Worker
 from savedmodel_compat.runtimes.containers import connection, seal
-from savedmodel_compat.runtimes.containers.contained import Site
 from savedmodel_compat.runtimes.containers.facts import Image
 from savedmodel_compat.runtimes.containers.shelf import tar_of
+from savedmodel_compat.runtimes.containers.site import Site
 from savedmodel_compat.runtimes.labels import RECIPE, RUN
 from savedmodel_compat.runtimes.requests import Limits
 

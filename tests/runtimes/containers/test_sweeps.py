@@ -18,8 +18,8 @@ from tests.runtimes.containers.commands import docker
 
 from savedmodel_compat.runtimes.base import Runtime
 from savedmodel_compat.runtimes.containers import life
-from savedmodel_compat.runtimes.containers.contained import Site
 from savedmodel_compat.runtimes.containers.facts import State, Volume
+from savedmodel_compat.runtimes.containers.site import Site
 from savedmodel_compat.runtimes.labels import OWNER, RUN
 
 
