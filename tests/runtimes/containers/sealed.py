@@ -134,8 +134,9 @@ def run(
     settings = seal.settings(image, command, {})
     host = seal.host(limits or Seal(), site.facts, megabytes=megabytes)
     changes = {**(changes or {})}
-    # The SDK has two switches for one thing.
-    changes.setdefault("network_disabled", changes.get("network_mode", "none") == "none")
+    # The SDK has two switches for one thing; what the seal says of both holds unless one is changed.
+    if "network_mode" in changes:
+        changes.setdefault("network_disabled", changes["network_mode"] == "none")
     container = site.engine.create(changed(settings, changes), changed(host, changes))
     try:
         with contextlib.closing(site.engine.attach(container)) as stream:
