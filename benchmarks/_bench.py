@@ -101,7 +101,7 @@ def run_cell(worker: Worker, model: Model, case: Case, loader: str = "c") -> Non
     for answer, expected in zip(verdict.answers, case.expected or (), strict=True):
         if answer.outputs is None:
             raise SavedModelCompatError(f"{where} did not run: {answer.failure}")
-        if differences := compare(expected, answer.outputs):
+        if differences := compare(expected, answer.outputs).differences:
             raise SavedModelCompatError(f"{where}: {differences[0].text}")
     if not verdict.answers:
         raise SavedModelCompatError(f"{where} did not answer: {verdict.failure or verdict.log}")

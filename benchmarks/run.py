@@ -15,6 +15,8 @@ from pathlib import Path
 
 import _cells
 import _containers
+import _golden_compare
+import _golden_store
 import _matrix
 import _prediction
 import _ready
@@ -33,6 +35,8 @@ BENCHMARKS: Mapping[str, Callable[[Bench], Iterator[Row]]] = {
     "static": _static.rows,
     "prediction": _prediction.rows,
     "containers": _containers.rows,
+    "golden-compare": _golden_compare.rows,
+    "golden-store": _golden_store.rows,
 }
 _ROUNDS = 9
 _QUICK_ROUNDS = 3

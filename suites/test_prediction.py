@@ -34,6 +34,9 @@ PRODUCERS = os.environ.get("SAVEDMODEL_COMPAT_PRODUCERS", "1.15.5,2.4.4,2.11.1,2
 CONSUMERS = [pin.release for pin in pins.load().on("cpu")]
 MOST_UNKNOWN = 0.02
 
+# Each of its signatures gives back what it is fed: nothing but the types is to be predicted, and there are thirty.
+LEFT_OUT = frozenset(("every_dtype",))
+
 everywhere = pytest.mark.parametrize("consumer", CONSUMERS)
 
 
@@ -53,7 +56,7 @@ def exports(savedmodel_runner: Runner) -> Exports:
     models: list[Model] = []
     left_out: list[str] = []
     for producer in producers:
-        for exporter in configuration.exporters:
+        for exporter in sorted(set(configuration.exporters) - LEFT_OUT):
             for strip in (False, True):
                 made = savedmodel_runner.export_or_say(exporter, producer=producer, strip=strip)
                 if made.model is not None:

@@ -90,7 +90,7 @@ def test_an_unknown_key_is_refused(tmp_path: Path) -> None:
     """A misspelt key does not pass unseen, and the hint lists the keys."""
     text = refusal(tmp_path, '[tool.savedmodel-compat]\nexporter = "x"\n')
     assert "unknown key 'exporter'" in text
-    assert "exporters, pins, sets" in text
+    assert "exporters, golden, pins, sets" in text
 
 
 def test_an_unknown_key_of_a_pin_is_refused(tmp_path: Path) -> None:

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from savedmodel_compat.matrix.cells import Result
+    from savedmodel_compat.matrix.models import Model
     from savedmodel_compat.matrix.plan import Consumer, Options
-    from savedmodel_compat.matrix.session import Exported, Session, Where
+    from savedmodel_compat.matrix.session import Session, Where
     from savedmodel_compat.runtimes.base import Loader
     from savedmodel_compat.runtimes.pins import Pin
 
@@ -72,7 +73,20 @@ def _consumer_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="What makes the consumers ready.",
         ),
         click.option(
-            "--device", type=click.Choice(["cpu", "gpu"]), default="cpu", show_default=True
+            "--device",
+            "device_names",
+            default="cpu",
+            show_default=True,
+            metavar="DEVICE,…",
+            help="cpu, gpu, and ways of computing on a CPU: cpu-onednn, cpu-no-onednn, cpu-one-thread, "
+            "cpu-many-threads, cpu-xla.",
+        ),
+        click.option(
+            "--golden",
+            "golden_directory",
+            type=click.Path(path_type=Path, file_okay=False, exists=True),
+            metavar="DIR",
+            help="Feed and compare with the goldens there; one that is missing fails.",
         ),
         click.option(
             "--reference",
@@ -157,6 +171,7 @@ def run(
         seed=options["seed"],
     )
     matrix = _Matrix(options)
+    chosen = matrix.with_goldens(chosen)
     consumers = matrix.consumers()
     return matrix.finish(lambda session: session.run(chosen, consumers))
 
@@ -193,17 +208,10 @@ def matrix(exporters: tuple[str, ...], producers: str, strip: str, **options: An
     consumers = run.consumers()
     with run.live:
         exported = export_all(run.session, found, producers, strips, options["seed"])
-    return run.finish(lambda session: _run_exported(session, exported, consumers, unexported))
-
-
-def _run_exported(
-    session: Session,
-    exported: list[Exported],
-    consumers: list[Consumer],
-    unexported: Callable[[list[Exported], list[Consumer]], list[Result]],
-) -> list[Result]:
-    models = [item.model for item in exported if item.model is not None]
-    return session.run(models, consumers) + unexported(exported, consumers)
+    models = run.with_goldens([item.model for item in exported if item.model is not None])
+    return run.finish(
+        lambda session: session.run(models, consumers) + unexported(exported, consumers)
+    )
 
 
 @click.command()
@@ -275,11 +283,24 @@ class _Matrix:
 
     def consumers(self) -> list[Consumer]:
         """Make the consumers ready."""
+        from savedmodel_compat.runtimes import devices
+
         where = _where(self._options)
         if self._options["provider"] != "current":
-            self.say_downloads(where.on, self._options["provider"], where.device)
+            for base in dict.fromkeys(devices.device(name).base for name in where.devices):
+                self.say_downloads(where.on, self._options["provider"], base)
         with self.live:
             return self.session.consumers(where)
+
+    def with_goldens(self, models: list[Model]) -> list[Model]:
+        """Return models with the goldens that they are compared with, if the user has named some."""
+        folder = self._options["golden_directory"]
+        if folder is None:
+            return models
+        from savedmodel_compat.golden.store import Store
+        from savedmodel_compat.matrix.goldens import with_goldens
+
+        return with_goldens(models, Store(folder.absolute()))
 
     def say_downloads(self, spec: str, provider: str, device: str = "cpu") -> tuple[Pin, ...]:
         """Say how much is to be downloaded, ask if there is somebody to ask, and return the pins.
@@ -352,6 +373,7 @@ def _stdout() -> Console:
 
 def _where(options: dict[str, Any]) -> Where:
     from savedmodel_compat.matrix.session import Where
+    from savedmodel_compat.runtimes import devices
     from savedmodel_compat.runtimes.base import Provider
 
     named = options["loaders"]
@@ -359,7 +381,7 @@ def _where(options: dict[str, Any]) -> Where:
         on="smoke" if options["on"] is None else options["on"],
         provider=Provider(options["provider"]),
         loaders=None if named is None else loaders_of(named),
-        device=options["device"],
+        devices=tuple(device.name for device in devices.parse(options["device_names"])),
     )
 
 
@@ -382,15 +404,19 @@ def loaders_of(text: str) -> tuple[Loader, ...]:
 
 
 def _run_options(options: dict[str, Any]) -> Options:
+    from savedmodel_compat.golden.store import Store
+    from savedmodel_compat.golden.tolerances import Policy
     from savedmodel_compat.matrix.plan import Options
-    from savedmodel_compat.matrix.references import Policy
+    from savedmodel_compat.matrix.proposals import Proposals
     from savedmodel_compat.runtimes.requests import Limits
 
+    folder = options.get("golden_directory")
     return Options(
         limits=Limits(seconds=options.get("timeout", 60.0), megabytes=options.get("memory", 4096)),
         policy=Policy(rtol=options.get("rtol"), atol=options.get("atol")),
         jobs=options.get("jobs") or _processors(),
         reference=options.get("reference"),
+        proposals=None if folder is None else Proposals(Store(folder.absolute())),
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from savedmodel_compat._plugin_golden import Use, mode_of, prepared, store_of
 from savedmodel_compat._plugin_options import (
     KEYWORDS,
     MARKER,
@@ -21,6 +22,7 @@ from savedmodel_compat.errors import NotASavedModelError, SavedModelCompatError,
 if TYPE_CHECKING:
     from savedmodel_compat.config import Configuration
     from savedmodel_compat.matrix.cells import Result
+    from savedmodel_compat.matrix.models import Model
     from savedmodel_compat.matrix.plan import Consumer
     from savedmodel_compat.matrix.runner import Runner
     from savedmodel_compat.matrix.session import Where
@@ -43,6 +45,8 @@ class CellRequest:
         on: the specifier among whose releases a reference is looked for.
         provider: what makes the consumer ready.
         seed: of weights and inputs.
+        device: where and how the consumer computes.
+        golden: how goldens are used.
     """
 
     model: str
@@ -55,12 +59,23 @@ class CellRequest:
     on: str
     provider: str
     seed: int = 0
+    device: str = "cpu"
+    golden: Use = field(default_factory=Use)
 
     @property
     def id(self) -> str:
         """The item's name in brackets."""
         strip = {True: "stripped", False: "unstripped", None: None}[self.strip]
-        fields = (self.name, self.producer, strip, self.consumer, self.loader, self.signature)
+        device = None if self.device == "cpu" else self.device
+        fields = (
+            self.name,
+            self.producer,
+            strip,
+            self.consumer,
+            self.loader,
+            device,
+            self.signature,
+        )
         return "-".join(part for part in fields if part)
 
 
@@ -101,9 +116,10 @@ def plan(config: pytest.Config, marker: pytest.Mark) -> list[CellRequest]:
     _check_keywords(marker)
     on, provider = setting(config, "on", marker), setting(config, "provider", marker)
     loaders = as_list(setting(config, "loader", marker))
-    where_of(on, provider, loaders)
+    devices = as_list(setting(config, "device", marker))
     consumers = releases(config, on, provider)
     sources = list(_sources(config, marker))
+    golden = _use(config, marker)
     return [
         CellRequest(
             model=source.model,
@@ -116,12 +132,34 @@ def plan(config: pytest.Config, marker: pytest.Mark) -> list[CellRequest]:
             on=on,
             provider=provider,
             seed=marker.kwargs.get("seed", 0),
+            device=device,
+            golden=golden,
         )
         for consumer in consumers
+        for device in devices
         for loader in loaders
         for source in sources
         for signature in source.signatures
     ]
+
+
+def _use(config: pytest.Config, marker: pytest.Mark) -> Use:
+    """Return how the items of a test use goldens, and who records those that may be written."""
+    directory = setting(config, "golden_dir", marker)
+    if not directory:
+        return Use()
+    said = setting(config, "golden_with", marker)
+    producers = marker.kwargs.get("producers")
+    recorders = [said] if said else []
+    if not said and producers is not None:
+        text = producers if isinstance(producers, str) else ",".join(map(str, producers))
+        recorders = list(reversed(releases(config, text, "venv")))
+    return Use(
+        directory=directory,
+        mode=mode_of(config),
+        recorders=tuple(recorders),
+        strip=marker.kwargs.get("strip", "both") != "off",
+    )
 
 
 def releases(config: pytest.Config, spec: str, provider: str) -> list[str]:
@@ -141,7 +179,9 @@ def releases(config: pytest.Config, spec: str, provider: str) -> list[str]:
     return [pin.release for pin in specs.select(spec, table)]
 
 
-def where_of(on: str, provider: str, loaders: Sequence[str]) -> Where:
+def where_of(
+    on: str, provider: str, loaders: Sequence[str], devices: Sequence[str] = ("cpu",)
+) -> Where:
     """Return the consumers that options name.
 
     Raises:
@@ -155,7 +195,12 @@ def where_of(on: str, provider: str, loaders: Sequence[str]) -> Where:
             f"provider 'wheel' has no loader {' or '.join(loaders)}",
             hint="the Python loaders need a TensorFlow that is installed: provider 'venv'",
         )
-    return Where(on=on, provider=Provider(provider), loaders=tuple(map(Loader, loaders)))
+    return Where(
+        on=on,
+        provider=Provider(provider),
+        loaders=tuple(map(Loader, loaders)),
+        devices=tuple(devices),
+    )
 
 
 def run(runner: Runner, wanted: CellRequest) -> Ran:
@@ -174,12 +219,33 @@ def run(runner: Runner, wanted: CellRequest) -> Ran:
     model = runner.load(wanted.model, seed=wanted.seed)
     # A consumer that is not ready compares nothing.
     candidates = (
-        runner.consumers(where_of(wanted.on, wanted.provider, [wanted.loader]))
+        runner.consumers(where_of(wanted.on, wanted.provider, [wanted.loader], [wanted.device]))
         if consumer.runtime
         else []
     )
-    cells = runner.run(model, consumer, candidates=candidates, signature=wanted.signature)
-    return Ran(results=cells)
+    return Ran(results=_run_model(runner, wanted, model, consumer, candidates))
+
+
+def _run_model(
+    runner: Runner,
+    wanted: CellRequest,
+    model: Model,
+    consumer: Consumer,
+    candidates: list[Consumer],
+) -> list[Result]:
+    if not wanted.golden.directory:
+        return runner.run(model, consumer, candidates=candidates, signature=wanted.signature)
+    from savedmodel_compat.matrix.runner import only
+
+    said = only(model, wanted.signature)
+    found = prepared(runner, said, wanted.model, wanted.golden, seed=wanted.seed)
+    return runner.run(
+        found,
+        consumer,
+        candidates=[],
+        signature=wanted.signature,
+        goldens=store_of(runner, wanted.golden.directory),
+    )
 
 
 def _run_export(runner: Runner, wanted: CellRequest, consumer: Consumer) -> Ran:
@@ -194,8 +260,7 @@ def _run_export(runner: Runner, wanted: CellRequest, consumer: Consumer) -> Ran:
     if exported.model is None:
         return Ran(results=unexported([exported], [consumer]), problem=exported.problem)
     # What the producer recorded is the reference: nobody else has to run the model for one.
-    cells = runner.run(exported.model, consumer, candidates=[], signature=wanted.signature)
-    return Ran(results=cells)
+    return Ran(results=_run_model(runner, wanted, exported.model, consumer, []))
 
 
 def _consumer(runner: Runner, wanted: CellRequest) -> Consumer:
@@ -205,8 +270,8 @@ def _consumer(runner: Runner, wanted: CellRequest) -> Consumer:
     # containers that would be a second image, and the one for the Python loaders has `v1` everywhere.
     python = wanted.provider == "docker" and wanted.loader != "c"
     loaders = list(dict.fromkeys(("v1" if python else "c", wanted.loader)))
-    here = runner.consumers(where_of(wanted.consumer, wanted.provider, loaders))
-    return one_of(here, wanted.consumer, wanted.loader)
+    where = where_of(wanted.consumer, wanted.provider, loaders, [wanted.device])
+    return one_of(runner.consumers(where), wanted.consumer, wanted.loader)
 
 
 def _check_keywords(marker: pytest.Mark) -> None:

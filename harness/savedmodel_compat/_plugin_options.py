@@ -94,6 +94,43 @@ OPTIONS = (
         several=True,
     ),
     Option(
+        name="device",
+        default="cpu",
+        metavar="DEVICE,…",
+        help="Devices of the consumers",
+        choices=(
+            "cpu",
+            "gpu",
+            "cpu-onednn",
+            "cpu-no-onednn",
+            "cpu-one-thread",
+            "cpu-many-threads",
+            "cpu-xla",
+        ),
+        several=True,
+    ),
+    Option(
+        name="golden_dir",
+        default="",
+        metavar="DIR",
+        help="Feed and compare cells with the goldens there, relative to pytest's rootdir; one that is missing fails.",
+    ),
+    Option(
+        name="golden",
+        default="none",
+        metavar="MODE",
+        help="Which goldens may be written: those that are missing, also those that differ, or every one that is selected. "
+        "Where `CI` is set, only the command line can say so",
+        choices=("none", "new", "changed", "all"),
+        of_a_test=False,
+    ),
+    Option(
+        name="golden_with",
+        default="",
+        metavar="SPEC",
+        help="The release that records goldens; without it the newest of a test's producers, or the pin of a model's own.",
+    ),
+    Option(
         name="strict_prediction",
         default="false",
         metavar="",
@@ -160,6 +197,12 @@ def is_given(config: pytest.Config, name: str) -> bool:
     """Tell whether somebody has set an option for the whole session."""
     option = next(option for option in OPTIONS if option.name == name)
     return any(True for _ in _given(config, option, None))
+
+
+def on_command_line(config: pytest.Config, name: str) -> bool:
+    """Tell whether an option stands on the command line."""
+    option = next(option for option in OPTIONS if option.name == name)
+    return bool(config.getoption(option.ini))
 
 
 def as_list(value: str) -> list[str]:

@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from savedmodel_compat import __version__, _cli_check, _cli_run, _cli_runtime, _cli_strip
+from savedmodel_compat import (
+    __version__,
+    _cli_check,
+    _cli_golden,
+    _cli_run,
+    _cli_runtime,
+    _cli_strip,
+)
 from savedmodel_compat.errors import InfrastructureError, SavedModelCompatError
 
 if TYPE_CHECKING:
@@ -157,5 +164,6 @@ cli.add_command(_cli_run.export)
 cli.add_command(_cli_check.check)
 cli.add_command(_cli_check.diff)
 cli.add_command(_cli_strip.strip)
+cli.add_command(_cli_golden.golden)
 cli.add_command(_cli_runtime.runtime)
 cli.add_command(_cli_runtime.doctor)

@@ -16,7 +16,8 @@ else:
     import tomli as tomllib
 
 _TABLE = "tool.savedmodel-compat"
-_KEYS = ("check", "docker", "exporters", "pins", "sets")
+_KEYS = ("check", "docker", "exporters", "golden", "pins", "sets")
+_GOLDEN_KEYS = ("directory", "with")
 _CHECK_KEYS = ("disable", "error", "fail-on")
 _FAIL_ON = ("error", "warning")
 _ROW_TEXTS = ("release", "python", "package", "lock", "device", "sha256", "image")
@@ -89,6 +90,19 @@ class Docker:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Goldens:
+    """Where a repository's goldens are, and who records them.
+
+    Args:
+        directory: the store, absolute; None if nobody has said.
+        recorders: the releases that record exporters, as specifiers: the first of them that an exporter runs in.
+    """
+
+    directory: Path | None = None
+    recorders: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Configuration:
     """What a repository has registered.
 
@@ -101,6 +115,7 @@ class Configuration:
         error: ids of static rules that are errors here.
         fail_on: the least severity of a finding that fails a check, ``error`` or ``warning``.
         docker: of provider ``docker``.
+        goldens: of the commands ``golden``.
     """
 
     path: Path | None = None
@@ -111,6 +126,7 @@ class Configuration:
     error: tuple[str, ...] = ()
     fail_on: str = "error"
     docker: Docker = field(default_factory=Docker)
+    goldens: Goldens = field(default_factory=Goldens)
 
 
 def find(start: Path | None = None) -> Path | None:
@@ -155,6 +171,7 @@ def read(path: Path) -> Configuration:
         error=_texts(check.get("error", []), path, f"{_TABLE}.check.error"),
         fail_on=_fail_on(check.get("fail-on", "error"), path),
         docker=_docker(_mapping(table.get("docker", {}), path, f"{_TABLE}.docker"), path),
+        goldens=_goldens(_mapping(table.get("golden", {}), path, f"{_TABLE}.golden"), path),
     )
 
 
@@ -230,6 +247,17 @@ def _docker(table: Mapping[str, object], path: Path) -> Docker:
         if name in table:
             found[name] = _number(table[name], path, f"{key}.{name}", *_DOCKER_NUMBERS[name])
     return Docker(**found)  # type: ignore[arg-type] # checked above, by name
+
+
+def _goldens(table: Mapping[str, object], path: Path) -> Goldens:
+    key = f"{_TABLE}.golden"
+    _refuse_others(table, _GOLDEN_KEYS, path, key)
+    directory = None
+    if "directory" in table:
+        directory = (path.parent / _text(table["directory"], path, f"{key}.directory")).resolve()
+    return Goldens(
+        directory=directory, recorders=_texts(table.get("with", []), path, f"{key}.with")
+    )
 
 
 def _number(value: object, path: Path, key: str, least: float, most: float) -> int | float:

@@ -7,8 +7,10 @@
     │   ├── ConfigurationError          4, pyproject.toml says something that does not hold together
     │   ├── UnknownReleaseError         4, a release specifier that no pin answers to
     │   ├── UnsupportedError            4, asked for by name, and this platform, provider or release has it not
-    │   └── NotASavedModelError         4, nothing there that could be a SavedModel
-    │       └── DamagedModelError       4, a SavedModel that does not parse
+    │   ├── NotASavedModelError         4, nothing there that could be a SavedModel
+    │   │   └── DamagedModelError       4, a SavedModel that does not parse
+    │   ├── GoldenMissingError          4, no golden of that model, tags and signature
+    │   └── GoldenDamagedError          4, a golden that is not what it was when it was recorded
     ├── EmptySelectionError             5, nothing was selected, or nothing was compared
     ├── ExportError                     1, an exporter failed inside its producer
     └── InfrastructureError             7, a runtime could not be made ready: network, disk, engine, interpreter
@@ -19,6 +21,10 @@
 """
 
 from __future__ import annotations
+
+from pathlib import Path
+
+_RESTORE = "restore it from version control (`git checkout -- PATH`), or record it again"
 
 
 class SavedModelCompatError(Exception):
@@ -75,6 +81,25 @@ class DamagedModelError(NotASavedModelError):
     def __init__(self, message: str, *, hint: str | None = None, misnamed: bool = False) -> None:
         super().__init__(message, hint=hint)
         self.misnamed = misnamed
+
+
+class GoldenMissingError(UsageError):
+    """There is no golden, or no frozen model, of that name."""
+
+
+class GoldenDamagedError(UsageError):
+    """A file of a golden is not what it was when it was recorded, or is none of its files.
+
+    Args:
+        message: as for `SavedModelCompatError`; without the path.
+        path: the file or folder that is damaged.
+        hint: as for `SavedModelCompatError`; what mends most damage if nothing is given.
+    """
+
+    def __init__(self, message: str, *, path: Path, hint: str | None = None) -> None:
+        super().__init__(f"{path}: {message}", hint=hint or _RESTORE)
+        self.path = path
+        self.problem = message
 
 
 class EmptySelectionError(SavedModelCompatError):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 
 from savedmodel_compat import _plugin_cells as cells
+from savedmodel_compat._plugin_golden import Deselected, Unused, mode_of, note_use
 from savedmodel_compat._plugin_options import MARKER, OPTIONS, as_list, is_given, setting
 from savedmodel_compat._plugin_record import Records, keep
 from savedmodel_compat.errors import SavedModelCompatError
@@ -64,11 +65,13 @@ def pytest_configure(config: pytest.Config) -> None:
         "models, by exporter or path, that savedmodel_cell is parametrised with.",
     )
     if hasattr(config, "workerinput"):
+        config.pluginmanager.register(Deselected(), "savedmodel-compat-deselected")
         return
     try:
         _check(config)
     except SavedModelCompatError as error:
         raise pytest.UsageError(str(error)) from error
+    config.pluginmanager.register(Unused(config), "savedmodel-compat-unused")
     path = setting(config, "json")
     if path and not config.getoption("collectonly"):
         config.pluginmanager.register(Records(Path(path)), "savedmodel-compat-records")
@@ -92,7 +95,10 @@ def _check(config: pytest.Config) -> None:
 
 def pytest_report_header(config: pytest.Config) -> str:
     """Say in one line which releases, and how."""
-    said = (f"{name} {setting(config, name)}" for name in ("on", "provider", "loader"))
+    said = [f"{name} {setting(config, name)}" for name in ("on", "provider", "loader")]
+    if setting(config, "device") != "cpu":
+        said.append(f"device {setting(config, 'device')}")
+    said.append(f"golden {mode_of(config)}")
     return f"savedmodel-compat: {', '.join(said)}"
 
 
@@ -154,7 +160,7 @@ def savedmodel_export(savedmodel_runner: Runner) -> Callable[..., Model]:
 def savedmodel_run(
     request: pytest.FixtureRequest, savedmodel_runner: Runner
 ) -> Callable[..., list[Result]]:
-    """A function that runs cells: ``savedmodel_run(model, on="2.4.4", loader="c", signature=None)``.
+    """A function that runs cells: ``savedmodel_run(model, on="2.4.4", loader="c", device="cpu", signature=None)``.
 
     It returns the results, one a cell, and judges nothing: the test does. ``model`` is what ``savedmodel_export`` gave, or the
     path of a SavedModel, relative to pytest's rootdir. Options that are not given hold as they do for the test.
@@ -167,15 +173,18 @@ def savedmodel_run(
         on: str | None = None,
         loader: str | None = None,
         provider: str | None = None,
+        device: str | None = None,
         signature: str | None = None,
     ) -> list[Result]:
         __tracebackhide__ = True
         from savedmodel_compat.matrix.models import Model
 
-        given = {"on": on, "loader": loader, "provider": provider}
+        given = {"on": on, "loader": loader, "provider": provider, "device": device}
         said = {n: v or setting(request.config, n, marker) for n, v in given.items()}
         try:
-            where = cells.where_of(said["on"], said["provider"], as_list(said["loader"]))
+            where = cells.where_of(
+                said["on"], said["provider"], as_list(said["loader"]), as_list(said["device"])
+            )
             loaded = model if isinstance(model, Model) else savedmodel_runner.load(model)
             results = savedmodel_runner.run_all(loaded, where, signature=signature)
         except SavedModelCompatError as error:
@@ -250,6 +259,8 @@ def savedmodel_cell(request: pytest.FixtureRequest, savedmodel_runner: Runner) -
     except SavedModelCompatError as error:
         _fail(str(error))
     keep(request.node, ran.results)
+    named = [result.golden for result in ran.results if result.golden is not None]
+    note_use(request.node, request.param.golden.directory, named)
     _end_unless_run(ran, _not_as_predicted(request.node, ran.results))
     return ran.results
 

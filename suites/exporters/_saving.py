@@ -22,9 +22,9 @@ class GraphSignature(NamedTuple):
 
     Args:
         method: how TensorFlow Serving calls it: ``tensorflow/serving/{predict,classify,regress}``.
-        inputs: the input tensors by alias.
+        inputs: the input tensors by alias; a sparse or ragged one is several dense ones.
         outputs: the output tensors by alias.
-        feed: an array for each input.
+        feed: an array for each dense input: ``alias``, ``alias/values``, or ``alias/0``.
     """
 
     method: str
@@ -150,8 +150,24 @@ def _signature_def(signature: GraphSignature) -> object:
 
 
 def _record_graph(session: v1.Session, signature: GraphSignature) -> Dict[str, Arrays]:
-    fed = {signature.inputs[alias]: array for alias, array in signature.feed.items()}
-    return {"inputs": signature.feed, "outputs": session.run(signature.outputs, fed)}
+    inputs, outputs = _dense(signature.inputs), _dense(signature.outputs)
+    fed = {inputs[alias]: array for alias, array in signature.feed.items()}
+    return {"inputs": signature.feed, "outputs": session.run(outputs, fed)}
+
+
+def _dense(tensors: Dict[str, Any]) -> Dict[str, tf.Tensor]:
+    """Return the dense tensors that tensors are made of, named as a signature's parts are."""
+    found = {}
+    for alias, tensor in tensors.items():
+        if isinstance(tensor, tf.SparseTensor):
+            parts = ("values", "indices", "dense_shape")
+            found.update({alias + "/" + part: getattr(tensor, part) for part in parts})
+        elif hasattr(tf, "RaggedTensor") and isinstance(tensor, tf.RaggedTensor):
+            parts = tf.nest.flatten(tensor, expand_composites=True)
+            found.update({alias + "/" + str(at): part for at, part in enumerate(parts)})
+        else:
+            found[alias] = tensor
+    return found
 
 
 def _record_module(signature: ModuleSignature) -> Dict[str, Arrays]:

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from savedmodel_compat.golden.tolerances import Policy
 from savedmodel_compat.matrix.cells import Cell, Result, Stage
 from savedmodel_compat.matrix.judge import judge
 from savedmodel_compat.matrix.models import Case, Model
-from savedmodel_compat.matrix.references import Policy, Reference
+from savedmodel_compat.matrix.references import Reference
 from savedmodel_compat.model import schema
 from savedmodel_compat.runtimes.base import Runtime
 from savedmodel_compat.runtimes.client import Worker

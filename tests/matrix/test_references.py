@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from savedmodel_compat.matrix.references import Policy, Reference, reference_of
+from savedmodel_compat.golden.tolerances import Policy
+from savedmodel_compat.matrix.references import Reference, reference_of
 from savedmodel_compat.runtimes.verdicts import Answer, Failure, Verdict
 
 REFUSED = Answer(failure=Failure(text="no", type="INVALID_ARGUMENT"))

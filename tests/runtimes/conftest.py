@@ -10,8 +10,14 @@ from pathlib import Path
 import pytest
 
 from savedmodel_compat.cache import Cache, default_root
+from savedmodel_compat.config import Configuration
 from savedmodel_compat.errors import DownloadError
+from savedmodel_compat.matrix.exports import Order, export_model, find_exporter
+from savedmodel_compat.matrix.models import Model
 from savedmodel_compat.runtimes import download, interpreters, pins
+from savedmodel_compat.runtimes.base import Runtime
+from savedmodel_compat.runtimes.client import Worker
+from savedmodel_compat.runtimes.requests import Limits
 
 MakeWheel = Callable[[Mapping[str, bytes]], Path]
 MakePin = Callable[..., pins.Pin]
@@ -104,3 +110,24 @@ def fresh_interpreters() -> Iterator[None]:
     interpreters.installed.cache_clear()
     yield
     interpreters.installed.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def placed(venv_runtime: Callable[[str], Runtime]) -> Callable[[str], Model]:
+    """Export with an exporter of `exporters.py` beside this file in 1.15.5, or take what the cache has."""
+
+    def export(name: str) -> Model:
+        runtime = venv_runtime("1.15.5")
+        file = Path(__file__).parent / "exporters.py"
+        exporter = find_exporter(f"{file}::{name}", Configuration())
+        order = Order(exporter=exporter, producer="1.15.5", strip=True)
+        with Worker(runtime, native=False) as worker:
+            return export_model(worker, runtime, order, Limits(seconds=300, megabytes=0))
+
+    return export
+
+
+@pytest.fixture(scope="session")
+def sums(placed: Callable[[str], Model]) -> Model:
+    """A model of sums of so many numbers that their order shows."""
+    return placed("sums")

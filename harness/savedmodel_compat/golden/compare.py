@@ -1,29 +1,25 @@
-"""Compare the outputs of a cell with its reference: names, then dtypes and shapes, then values."""
+"""Compare the outputs of a cell with its reference: names, then dtypes, then shapes, then values."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from fractions import Fraction
+from typing import Any
 
-import ml_dtypes
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from savedmodel_compat.golden import _words
+from savedmodel_compat.golden._elements import kind_of
+from savedmodel_compat.golden._looks import Looks
+from savedmodel_compat.golden._pass import is_same, scaled, tally_of
+from savedmodel_compat.golden._tally import Tally
+from savedmodel_compat.golden.tolerances import Check, Policy, Tolerance
 
-    Array = np.ndarray[Any, Any]
-    Arrays = Mapping[str, Array]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tolerance:
-    """How far two floating-point values may be apart: ``|a - b| <= atol + rtol * |b|``, b being the reference.
-
-    The default ``atol`` shrinks with the largest magnitude of an output below 1. Integers, strings and bools are always compared exactly.
-    """
-
-    rtol: float
-    atol: float
+Array = np.ndarray[Any, Any]
+Arrays = Mapping[str, Array]
+Dtypes = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +29,7 @@ class Difference:
     Args:
         cause: the id of a cause of stage ``compare``.
         output: alias of the output; None when it is the set of names that differs.
-        text: what differs, with the numbers.
+        text: what differs, with the numbers; one line.
     """
 
     cause: str
@@ -41,135 +37,240 @@ class Difference:
     text: str
 
 
-# The machine epsilon of a release is the same everywhere; kernels differ in the order of their sums. 64 ulp or so is
-# what convolutions of the same weights were seen to drift between releases, with an order of magnitude to spare.
-_TOLERANCES = {
-    "float64": Tolerance(rtol=1e-9, atol=1e-12),
-    "float32": Tolerance(rtol=1e-5, atol=1e-6),
-    "float16": Tolerance(rtol=1e-2, atol=1e-3),
-    "bfloat16": Tolerance(rtol=2e-2, atol=1e-2),
-    "complex64": Tolerance(rtol=1e-5, atol=1e-6),
-    "complex128": Tolerance(rtol=1e-9, atol=1e-12),
-}
-_SHOWN = 100
-_LOW = Tolerance(rtol=0.125, atol=0.0625)
-_LOW_FLOATS = frozenset(
-    name for name in dir(ml_dtypes) if name.startswith(("float8_", "float6_", "float4_"))
-)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """How far an output that is compared with a tolerance was from the reference.
+
+    Args:
+        output: its alias.
+        dtype: its element type by TensorFlow's name.
+        elements: how many there are.
+        off: how many are beyond the tolerance.
+        max_abs: largest absolute difference of two finite elements.
+        mean_abs: mean of those over all elements.
+        max_rel: largest difference relative to the reference, where that is not zero.
+        mean_rel: mean of those over all elements.
+        max_ulp: largest distance in units in the last place; None where elements have no distance.
+        used: largest part of the tolerance that an element used up: 1 is the limit, 0 is equal;
+            infinite where a NaN or an infinity differs, or nothing is allowed.
+    """
+
+    output: str
+    dtype: str
+    elements: int
+    off: int
+    max_abs: float
+    mean_abs: float
+    max_rel: float
+    mean_rel: float
+    max_ulp: int | None
+    used: float
 
 
-def tolerance_for(dtype: str) -> Tolerance | None:
-    """Return the default tolerance of an element type, or None if its values are compared exactly."""
-    return _LOW if dtype in _LOW_FLOATS else _TOLERANCES.get(dtype)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What came of comparing all outputs of a signature.
+
+    Args:
+        differences: names first, then dtypes, shapes, values; empty if they agree.
+        observed: of the outputs that were compared with a tolerance.
+        compared: how many outputs the reference has.
+    """
+
+    differences: tuple[Difference, ...]
+    observed: tuple[Observed, ...]
+    compared: int
+
+
+Checker = Callable[[Arrays, Arrays, Policy, Check], Difference | None]
+"""Judges the outputs that a check names, given all outputs of the reference and of the cell."""
+
+_DEFAULT = Policy()
 
 
 def compare(
-    expected: Arrays, actual: Arrays, *, rtol: float | None = None, atol: float | None = None
-) -> tuple[Difference, ...]:
+    expected: Arrays,
+    actual: Arrays,
+    policy: Policy = _DEFAULT,
+    *,
+    expected_dtypes: Dtypes | None = None,
+    actual_dtypes: Dtypes | None = None,
+    checkers: Mapping[str, Checker] | None = None,
+) -> Comparison:
     """Compare all outputs of a signature.
 
     Args:
         expected: the reference, by alias; strings are object arrays of bytes.
         actual: what the cell answered.
-        rtol: replaces the default relative tolerance of floating-point types.
-        atol: replaces the default absolute tolerance of floating-point types.
+        policy: how.
+        expected_dtypes: TensorFlow's names of the reference's element types, which tell more than
+            numpy's (``qint8`` is held as ``int8``). They count where both sides are known.
+        actual_dtypes: the same of the answer.
+        checkers: by name, for checks of the policy, beside the built-in ones.
 
-    Returns:
-        What differs, names first; empty if they agree.
+    Raises:
+        UsageError: a check names a checker or an output that is not there, or lacks an option.
     """
+    # The checkers take what they return from here.
+    from savedmodel_compat.golden.checkers import resolve
+
+    judges = resolve(policy.checks, tuple(expected), checkers or {})
+    # NaN, infinities and what overflows are found and told; numpy's warnings of them would only repeat it.
+    with np.errstate(all="ignore"):
+        return _compared(
+            expected, actual, policy, judges, _Types(expected_dtypes or {}, actual_dtypes or {})
+        )
+
+
+def _compared(
+    expected: Arrays,
+    actual: Arrays,
+    policy: Policy,
+    judges: Sequence[tuple[Check, Checker]],
+    types: _Types,
+) -> Comparison:
+    from savedmodel_compat.golden.checkers import needed
+
+    theirs = {name: np.asarray(array) for name, array in expected.items()}
+    ours = {name: np.asarray(array) for name, array in actual.items()}
+    named, typed, shaped = (
+        list(found)
+        for found in (
+            _names(theirs, ours),
+            _dtypes(theirs, ours, types),
+            _shapes(theirs, ours, policy, types),
+        )
+    )
+    unfit = {found.output for found in (*typed, *shaped)} | (set(theirs) - set(ours))
+    judged = {name for check in policy.checks for name in check.outputs}
+    valued: list[Difference] = []
+    observed: list[Observed] = []
+    for name in sorted(set(theirs) - unfit - judged):
+        dtype = types.expected(name, theirs[name])
+        tolerance = policy.tolerance(name, dtype)
+        difference, numbers = _compare_values(name, dtype, theirs, ours[name], tolerance)
+        valued += [difference] if difference else []
+        observed += [numbers] if numbers else []
+    for check, checker in judges:
+        # What it needs and does not find in order was said already.
+        if not unfit & needed(check):
+            difference = checker(theirs, ours, policy, check)
+            valued += [difference] if difference else []
+    return Comparison(
+        differences=(*named, *typed, *shaped, *valued),
+        observed=tuple(observed),
+        compared=len(expected),
+    )
+
+
+def dtype_name(array: Array) -> str:
+    """Return TensorFlow's name of an array's element type, as far as the array tells."""
+    return "string" if array.dtype == object else str(array.dtype.name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Types:
+    """TensorFlow's names of element types on either side, by alias."""
+
+    theirs: Dtypes
+    ours: Dtypes
+
+    def expected(self, name: str, array: Array) -> str:
+        return self.theirs.get(name, dtype_name(array))
+
+    def differ(self, name: str, expected: Array, actual: Array) -> tuple[str, str] | None:
+        """Return the name of either side if they are not the same."""
+        pairs = [(dtype_name(expected), dtype_name(actual))]
+        if name in self.theirs and name in self.ours:
+            pairs.insert(0, (self.theirs[name], self.ours[name]))
+        return next((pair for pair in pairs if pair[0] != pair[1]), None)
+
+
+def _names(expected: Arrays, actual: Arrays) -> Iterator[Difference]:
     missing, extra = sorted(set(expected) - set(actual)), sorted(set(actual) - set(expected))
-    found = []
     if missing or extra:
         text = f"outputs missing: {missing or 'none'}; outputs not expected: {extra or 'none'}"
-        found.append(Difference(cause="output-names-differ", output=None, text=text))
+        yield Difference(cause="output-names-differ", output=None, text=_words.cut(text))
+
+
+def _dtypes(expected: Arrays, actual: Arrays, types: _Types) -> Iterator[Difference]:
     for name in sorted(set(expected) & set(actual)):
-        difference = _compare_one(name, expected[name], actual[name], rtol, atol)
-        if difference is not None:
-            found.append(difference)
-    return tuple(found)
+        if pair := types.differ(name, expected[name], actual[name]):
+            text = f"output '{name}': dtype {pair[1]}, the reference has {pair[0]}"
+            yield Difference(cause="output-dtype-differs", output=name, text=_words.cut(text))
 
 
-def _compare_one(
-    name: str, expected: Array, actual: Array, rtol: float | None, atol: float | None
-) -> Difference | None:
-    if expected.dtype != actual.dtype:
-        text = f"output '{name}': dtype {_kind(actual)}, the reference has {_kind(expected)}"
-        return Difference(cause="output-dtype-differs", output=name, text=text)
-    if expected.shape != actual.shape:
-        text = (
-            f"output '{name}': shape {list(actual.shape)}, the reference has {list(expected.shape)}"
+def _shapes(
+    expected: Arrays, actual: Arrays, policy: Policy, types: _Types
+) -> Iterator[Difference]:
+    for name in sorted(set(expected) & set(actual)):
+        theirs, ours = expected[name], actual[name]
+        if theirs.shape == ours.shape:
+            continue
+        text = f"output '{name}': shape {list(ours.shape)}, the reference has {list(theirs.shape)}"
+        if not ours.size:
+            text += ": it is empty"
+        elif types.differ(name, theirs, ours) is None:
+            tolerance = _effective(
+                theirs, ours, policy.tolerance(name, types.expected(name, theirs))
+            )
+            looks = Looks(ours, tolerance).like(name, expected)
+            text += f": {looks}" if looks else ""
+        yield Difference(cause="output-shape-differs", output=name, text=_words.cut(text))
+
+
+def _effective(expected: Array, actual: Array, tolerance: Tolerance | None) -> Tolerance | None:
+    """Return the tolerance with its ``atol`` as it is for these values."""
+    if tolerance is None or not kind_of(expected.dtype).is_number:
+        return tolerance
+    return scaled(expected, actual, tolerance)
+
+
+def _compare_values(
+    name: str, dtype: str, references: Arrays, actual: Array, tolerance: Tolerance | None
+) -> tuple[Difference | None, Observed | None]:
+    expected = references[name]
+    if is_same(expected, actual):
+        return None, _observed(name, dtype, expected, tolerance, Tally())
+    tolerance = _effective(expected, actual, tolerance)
+    tally = tally_of(expected, actual, tolerance)
+    allowed = _allowed(tolerance, expected.size)
+    difference = None
+    if tally.off > allowed:
+        text = _words.mismatch(
+            name,
+            expected,
+            actual,
+            tally,
+            tolerance=tolerance,
+            allowed=allowed,
+            looks=Looks(actual, tolerance, tuple(tally.places)).like(name, references),
         )
-        return Difference(cause="output-shape-differs", output=name, text=text)
-    default = tolerance_for(expected.dtype.name)
-    if default is None:
-        off = np.asarray(expected != actual)
-        text = _describe(name, expected, actual, off, "compared exactly")
-    else:
-        tolerance = Tolerance(
-            rtol=default.rtol if rtol is None else rtol,
-            atol=default.atol * _magnitude(expected, actual) if atol is None else atol,
-        )
-        off = _apart(expected, actual, tolerance)
-        text = _describe(
-            name, expected, actual, off, f"rtol {tolerance.rtol:g}, atol {tolerance.atol:g}"
-        )
-    return Difference(cause="output-mismatch", output=name, text=text) if off.any() else None
+        difference = Difference(cause="output-mismatch", output=name, text=_words.cut(text))
+    return difference, _observed(name, dtype, expected, tolerance, tally)
 
 
-def _magnitude(expected: Array, actual: Array) -> float:
-    """Return the largest finite magnitude, at most 1: what is noise beside 1 is all there is in a small softmax."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        found = [np.abs(_wide(array)) for array in (expected, actual)]
-    finite = [float(values[np.isfinite(values)].max(initial=0.0)) for values in found]
-    return min(1.0, max(finite))
+def _allowed(tolerance: Tolerance | None, size: int) -> int:
+    """Return how many elements may be off; 0.29 of 100 are 29, and not the 28 of binary fractions."""
+    return 0 if tolerance is None else math.floor(Fraction(repr(float(tolerance.share))) * size)
 
 
-def _kind(array: Array) -> str:
-    return "string" if array.dtype == object else array.dtype.name
-
-
-def _wide(array: Array) -> Array:
-    return array.astype(np.complex128 if array.dtype.kind == "c" else np.float64)
-
-
-def _apart(expected: Array, actual: Array, tolerance: Tolerance) -> Array:
-    """Return where values differ by more than the tolerance; NaN equals NaN, an infinity only itself."""
-    close = np.isclose(
-        _wide(actual), _wide(expected), rtol=tolerance.rtol, atol=tolerance.atol, equal_nan=True
+def _observed(
+    name: str, dtype: str, expected: Array, tolerance: Tolerance | None, tally: Tally
+) -> Observed | None:
+    if tolerance is None:
+        return None
+    is_number = kind_of(expected.dtype).is_number
+    gaps = tally.over_all
+    return Observed(
+        output=name,
+        dtype=dtype,
+        elements=expected.size,
+        off=tally.off,
+        max_abs=gaps.max_abs,
+        mean_abs=gaps.sum_abs / max(1, expected.size),
+        max_rel=gaps.max_rel,
+        mean_rel=gaps.sum_rel / max(1, expected.size),
+        max_ulp=gaps.max_ulp if is_number else None,
+        used=tally.used if is_number or not tally.off else math.inf,
     )
-    return np.asarray(~close)
-
-
-def _describe(name: str, expected: Array, actual: Array, off: Array, policy: str) -> str:
-    """Say how many elements are off, by how much at most, and where the first one is."""
-    if not off.any():
-        return ""
-    count = int(off.sum())
-    first = tuple(int(index) for index in np.argwhere(off)[0]) if off.ndim else ()
-    text = f"output '{name}': {count} of {off.size} elements differ ({policy})"
-    if _has_numbers(expected):
-        text += f", at most by {_furthest(expected, actual, off)}"
-    here, there = _shown(actual[first]), _shown(expected[first])
-    return f"{text}; at {list(first)} {here}, the reference has {there}"
-
-
-def _has_numbers(array: Array) -> bool:
-    """Tell numbers from strings, bools and elements that numpy cannot hold."""
-    return array.dtype.kind not in "Ob" and array.dtype.type is not np.void
-
-
-def _shown(value: Any) -> str:
-    """Return an element in words; the end of a long string says nothing that its beginning does not."""
-    text = repr(value) if isinstance(value, bytes | np.void) else str(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(bytes(value))} bytes)"
-
-
-def _furthest(expected: Array, actual: Array, off: Array) -> str:
-    if expected.dtype.kind in "iu":
-        # Neighbours beyond 2**53 are the same to a float.
-        pairs = zip(actual[off].tolist(), expected[off].tolist(), strict=True)
-        return str(max(abs(a - b) for a, b in pairs))
-    with np.errstate(invalid="ignore", over="ignore"):
-        gap = np.abs(_wide(actual[off]) - _wide(expected[off]))
-    finite = gap[np.isfinite(gap)]
-    return f"{finite.max():.3g}" if finite.size else "NaN or infinity"

@@ -96,6 +96,24 @@ OTHER_CAUSES: tuple[Cause, ...] = (
         fix="if the difference is rounding, widen --rtol/--atol; else look for ops that changed between the releases",
     ),
     Cause(
+        id="golden-missing",
+        stage=Stage.COMPARE,
+        meaning="Goldens are asked for, and there is none of this signature.",
+        fix="record it from a release that answers right: `savedmodel-compat golden record`",
+    ),
+    Cause(
+        id="golden-damaged",
+        stage=Stage.COMPARE,
+        meaning="The golden's files are not what its manifest says, or do not hold together.",
+        fix="restore the golden's folder from version control, or record it again",
+    ),
+    Cause(
+        id="golden-stale",
+        stage=Stage.COMPARE,
+        meaning="The golden was recorded with other inputs than the signature takes.",
+        fix="if the signature was meant to change, record the golden again: `savedmodel-compat golden record`",
+    ),
+    Cause(
         id="attr-ignored",
         stage=Stage.COMPARE,
         meaning="The consumer drops an attr that it does not know, and its value is not the op's default.",

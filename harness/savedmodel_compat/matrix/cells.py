@@ -6,6 +6,10 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from savedmodel_compat.golden.compare import Observed
 
 
 class Outcome(enum.Enum):
@@ -50,7 +54,7 @@ class Cell:
         consumer: release that reads it.
         provider: what made the consumer ready.
         loader: which of its loaders.
-        device: ``cpu`` or ``gpu``.
+        device: ``cpu``, a variant of it, or ``gpu``.
         signature: its key; None for a model without signatures, or that failed at load.
     """
 
@@ -156,6 +160,8 @@ class Result:
         predicted: what was predicted of it; None where nobody predicts.
         image: the container image that it ran in; None outside of containers.
         gpu: the GPU that it ran on; None on a CPU.
+        golden: the name of the golden that it was compared with, or would have been; None if goldens were not asked for.
+        observed: how far its outputs are from the reference, each over all sets of inputs; of those that have a tolerance.
     """
 
     cell: Cell
@@ -175,6 +181,8 @@ class Result:
     predicted: Predicted | None = None
     image: RanIn | None = None
     gpu: RanOn | None = None
+    golden: str | None = None
+    observed: tuple[Observed, ...] = ()
 
     @property
     def cause(self) -> str | None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 import signal
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from savedmodel_compat.golden.tolerances import Policy
 from savedmodel_compat.matrix.causes import BY_ID, Explanation, explain
 from savedmodel_compat.matrix.cells import Cell, Detail, Outcome, Result, Stage
-from savedmodel_compat.matrix.references import Policy, Reference, compare_answers
+from savedmodel_compat.matrix.references import Reference, compare_answers
 
 if TYPE_CHECKING:
+    from savedmodel_compat.matrix.goldens import Against
     from savedmodel_compat.runtimes.verdicts import Failure, Verdict
 
 _LINE = 600
@@ -64,6 +67,9 @@ def judge(  # noqa: PLR0911 - one return for each kind of end
             log=verdict.log[-_LOG:],
             tensorflow_version=version or None,
         )
+    if verdict.device_missing is not None:
+        reason = one_line(verdict.device_missing)
+        return _base(cell, verdict, version, Outcome.UNSUPPORTED, None, reason=reason)
     if verdict.broke_off:
         return _broke_off(cell, verdict, version)
     if verdict.failure is not None:
@@ -249,7 +255,8 @@ def _compared(
             reason="no-reference",
             message=message,
         )
-    differences, compared = compare_answers(verdict.answers, reference, policy)
+    comparison = compare_answers(verdict.answers, reference, _policy_of(cell, reference, policy))
+    differences, compared = comparison.differences, comparison.compared
     if not compared:
         message = f"{reference.name} refused every set of inputs that {cell.consumer} accepted"
         return _base(
@@ -262,7 +269,7 @@ def _compared(
             message=message,
         )
     if not differences:
-        return _base(
+        passed = _base(
             cell,
             verdict,
             version,
@@ -271,6 +278,7 @@ def _compared(
             reference=reference.name,
             compared=compared,
         )
+        return replace(passed, observed=comparison.observed)
     causes = tuple(dict.fromkeys(difference.cause for difference in differences))
     return Result(
         cell=cell,
@@ -285,4 +293,35 @@ def _compared(
         seconds=verdict.seconds.get("cell", 0.0),
         tensorflow_version=version,
         log=verdict.log[-_LOG:],
+        observed=comparison.observed,
+    )
+
+
+def _policy_of(cell: Cell, reference: Reference, policy: Policy) -> Policy:
+    """Return how the outputs of a cell are compared: on its device, and as its golden says."""
+    against = reference.against
+    said = () if against is None else against.overrides
+    checks = () if against is None else against.checks
+    return replace(policy, device=cell.device, overrides=said, checks=checks)
+
+
+def without_golden(result: Result, against: Against) -> Result:
+    """Return the result of a cell that came through a run, and has no golden to be compared with.
+
+    Args:
+        result: what it would be if nobody had asked for goldens.
+        against: which golden, and why it is of no use.
+    """
+    assert against.cause is not None
+    return replace(
+        result,
+        outcome=Outcome.FAIL,
+        stage=Stage.COMPARE,
+        causes=(against.cause,),
+        reason=None,
+        message=one_line(against.text),
+        detail=Detail(),
+        fix=BY_ID[against.cause].fix,
+        reference=None,
+        compared=0,
     )

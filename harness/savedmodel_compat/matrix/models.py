@@ -14,6 +14,7 @@ from savedmodel_compat.runtimes.requests import Port
 from savedmodel_compat.runtimes.wire import Arrays
 
 if TYPE_CHECKING:
+    from savedmodel_compat.matrix.goldens import Against
     from savedmodel_compat.model import MetaGraph, SavedModel, Signature, TensorSpec
 
 
@@ -34,8 +35,9 @@ class Case:
         inputs: its dense inputs.
         outputs: its dense outputs.
         feeds: the sets of inputs; empty if none could be made.
-        expected: the outputs that the producer recorded for each feed; None if it recorded none.
+        expected: the outputs that the producer recorded for each feed, or those of the golden; None if there are none.
         why_no_feeds: why there are no feeds, in words.
+        against: the golden that it is compared with; None if goldens are not asked for.
     """
 
     signature: str
@@ -44,6 +46,7 @@ class Case:
     feeds: tuple[Arrays, ...]
     expected: tuple[Arrays, ...] | None = None
     why_no_feeds: str | None = None
+    against: Against | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +63,7 @@ class Model:
         cases: its signatures, less TensorFlow's own (``__saved_model_*``).
         meta_graph: what was read; None if the file does not parse.
         unreadable: the error of reading it, if its file does not parse.
+        exporter: the name of the exporter that wrote it; None if it is a user's.
         notes: what a reader of the report should know of it.
     """
 
@@ -72,6 +76,7 @@ class Model:
     cases: tuple[Case, ...]
     meta_graph: MetaGraph | None
     unreadable: DamagedModelError | None = None
+    exporter: str | None = None
     notes: tuple[str, ...] = field(default_factory=tuple)
 
 
@@ -143,6 +148,7 @@ def recorded_model(
         producer=producer,
         cases=cases,
         meta_graph=meta_graph,
+        exporter=name,
     )
 
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 from packaging.version import Version
 
+from savedmodel_compat.golden.tolerances import Policy
 from savedmodel_compat.matrix.cells import Outcome, RanIn, RanOn
-from savedmodel_compat.matrix.references import Policy
+from savedmodel_compat.matrix.proposals import Proposals
 from savedmodel_compat.runtimes.base import Runtime
 from savedmodel_compat.runtimes.labels import BASE
 from savedmodel_compat.runtimes.requests import Limits
@@ -21,7 +22,7 @@ class Consumer:
         release: what was asked for.
         provider: what makes it ready.
         loader: which of its loaders.
-        device: ``cpu`` or ``gpu``.
+        device: ``cpu``, a variant of it, or ``gpu``.
         runtime: the runtime; None if there is none.
         outcome: of all its cells, if there is no runtime.
         reason: why there is none, in words.
@@ -36,9 +37,12 @@ class Consumer:
     reason: str | None = None
 
     @property
-    def age(self) -> tuple[bool, Version]:
-        """A key that sorts consumers from the oldest to the newest; an unready one is never a reference."""
-        return self.runtime is not None, Version(self.release)
+    def age(self) -> tuple[bool, Version, bool]:
+        """A key that sorts consumers from the oldest to the newest; an unready one is never a reference.
+
+        Of one release a plain CPU comes last: a variant of it is what is to be compared.
+        """
+        return self.runtime is not None, Version(self.release), self.device == "cpu"
 
 
 def ran_in(consumer: Consumer) -> tuple[RanIn | None, RanOn | None]:
@@ -62,9 +66,11 @@ class Options:
         policy: how outputs are compared.
         jobs: number of workers at a time.
         reference: the release that is the reference; None takes the newest that runs the model.
+        proposals: takes what differs from a golden; None leaves none.
     """
 
     limits: Limits = field(default_factory=Limits)
     policy: Policy = field(default_factory=Policy)
     jobs: int = 1
     reference: str | None = None
+    proposals: Proposals | None = None

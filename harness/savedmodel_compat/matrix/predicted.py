@@ -12,6 +12,7 @@ from savedmodel_compat.prediction import loaders
 from savedmodel_compat.prediction.outlook import Refused, with_files
 from savedmodel_compat.prediction.predict import LOADERS, Predictor
 from savedmodel_compat.prediction.values import Prediction, Reason, Verdict, When
+from savedmodel_compat.runtimes.devices import base_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,7 +72,9 @@ class Predictions:
             None if the model cannot be read, or nobody predicts for the loader or the device.
         """
         release, loader = cell.consumer, cell.loader
-        known = loader in LOADERS and loaders.has(loader, release) and cell.device == _DEVICE
+        known = (
+            loader in LOADERS and loaders.has(loader, release) and base_of(cell.device) == _DEVICE
+        )
         if meta_graph is None or not known:
             return None
         key = (id(meta_graph), release, loader)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from savedmodel_compat.errors import (
@@ -14,12 +15,13 @@ from savedmodel_compat.errors import (
 )
 from savedmodel_compat.matrix.cells import Outcome
 from savedmodel_compat.matrix.plan import Consumer
-from savedmodel_compat.runtimes import current, processes, venv, wheel
+from savedmodel_compat.runtimes import current, devices, processes, venv, wheel
 from savedmodel_compat.runtimes.base import Loader, Provider
 
 if TYPE_CHECKING:
     from savedmodel_compat.config import Docker
     from savedmodel_compat.runtimes.base import Progress, Runtime
+    from savedmodel_compat.runtimes.devices import Device
     from savedmodel_compat.runtimes.pins import Pin
 
 ProgressOf = Callable[[str], "Progress"]
@@ -110,9 +112,27 @@ def consumers(
     return found
 
 
+def on_device(consumer: Consumer, device: Device) -> Consumer:
+    """Return a consumer whose cells run on a device of its own base, or one that says why they cannot.
+
+    Args:
+        consumer: on the plain device.
+        device: a variant of it, or itself.
+    """
+    if consumer.device == device.name:
+        return consumer
+    there = replace(consumer, device=device.name)
+    if consumer.runtime is None:
+        return there
+    try:
+        return replace(there, runtime=devices.on_device(consumer.runtime, device))
+    except UnsupportedError as error:
+        return _with_problem(replace(there, runtime=None), error)
+
+
 def current_consumers(loaders: Sequence[Loader], device: str) -> list[Consumer]:
     """Return the consumers of the TensorFlow that is installed beside the harness."""
-    runtime = current.make_ready()
+    runtime = current.make_ready(device=device)
     return consumers([(runtime.pin, runtime)], Provider.CURRENT, loaders, device)
 
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from savedmodel_compat.golden.compare import Difference, compare
+from savedmodel_compat.golden.compare import Comparison, Difference, Observed, compare
+from savedmodel_compat.golden.tolerances import Policy
 from savedmodel_compat.runtimes.verdicts import Answer, Verdict
 from savedmodel_compat.runtimes.wire import Arrays
+
+if TYPE_CHECKING:
+    from savedmodel_compat.matrix.goldens import Against
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,11 +23,13 @@ class Reference:
         name: ``export``, ``golden``, or the release that computed them.
         outputs: one for each feed; None where the reference itself refused it.
         unstable: how it differs from a second process of itself; None if it does not.
+        against: the golden that the outputs are of; None if they are of none.
     """
 
     name: str
     outputs: tuple[Arrays | None, ...]
     unstable: str | None = None
+    against: Against | None = None
 
     @property
     def is_complete(self) -> bool:
@@ -38,14 +46,6 @@ class Reference:
         pairs = zip(self.outputs, older.outputs, strict=True)
         filled = tuple(mine if mine is not None else theirs for mine, theirs in pairs)
         return Reference(name=self.name, outputs=filled)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """How outputs are compared; None leaves the default of the element type."""
-
-    rtol: float | None = None
-    atol: float | None = None
 
 
 def reference_of(name: str, first: Verdict, second: Verdict, policy: Policy) -> Reference | None:
@@ -67,7 +67,7 @@ def reference_of(name: str, first: Verdict, second: Verdict, policy: Policy) -> 
     if not second.completed:
         unstable = f"a second process of {name} did not complete"
         return Reference(name=name, outputs=outputs, unstable=unstable)
-    found, _ = compare_answers(second.answers, candidate, policy)
+    found = compare_answers(second.answers, candidate, policy).differences
     if found:
         text = f"a second process of {name} differs: {found[0].text}"
         return Reference(name=name, outputs=outputs, unstable=text)
@@ -76,19 +76,53 @@ def reference_of(name: str, first: Verdict, second: Verdict, policy: Policy) -> 
 
 def compare_answers(
     answers: tuple[Answer, ...], reference: Reference, policy: Policy
-) -> tuple[list[Difference], int]:
-    """Return how answers differ from a reference, and how many outputs were compared.
+) -> Comparison:
+    """Return how answers differ from a reference, how many outputs were compared, and how far they are apart.
 
     Args:
         answers: one for each feed; what was refused, by either side, is passed over.
         reference: what to compare with.
         policy: how.
     """
-    found: list[Difference] = []
-    compared = 0
-    for answer, expected in zip(answers, reference.outputs, strict=True):
+    found: list[Comparison] = []
+    differences: list[Difference] = []
+    against = reference.against
+    for index, (answer, expected) in enumerate(zip(answers, reference.outputs, strict=True)):
         if answer.outputs is None or expected is None:
             continue
-        compared += len(expected)
-        found += compare(expected, answer.outputs, rtol=policy.rtol, atol=policy.atol)
-    return found, compared
+        one = compare(
+            expected,
+            answer.outputs,
+            policy,
+            expected_dtypes=against.dtypes[index] if against else None,
+            actual_dtypes=answer.dtypes if against else None,
+        )
+        found.append(one)
+        where = f"data set '{against.data_sets[index]}': " if against else ""
+        differences += [replace(each, text=f"{where}{each.text}") for each in one.differences]
+    return Comparison(
+        differences=tuple(differences),
+        observed=tuple(_merged([each for one in found for each in one.observed])),
+        compared=sum(one.compared for one in found),
+    )
+
+
+def _merged(observed: Sequence[Observed]) -> Iterator[Observed]:
+    """Yield one for each output, over all sets of inputs."""
+    by_output: dict[str, list[Observed]] = {}
+    for each in observed:
+        by_output.setdefault(each.output, []).append(each)
+    for members in by_output.values():
+        elements = sum(each.elements for each in members)
+        steps = [each.max_ulp for each in members if each.max_ulp is not None]
+        yield replace(
+            members[0],
+            elements=elements,
+            off=sum(each.off for each in members),
+            max_abs=max(each.max_abs for each in members),
+            mean_abs=sum(each.mean_abs * each.elements for each in members) / max(1, elements),
+            max_rel=max(each.max_rel for each in members),
+            mean_rel=sum(each.mean_rel * each.elements for each in members) / max(1, elements),
+            max_ulp=max(steps, default=None),
+            used=max(each.used for each in members),
+        )

@@ -13,7 +13,7 @@ from savedmodel_compat.errors import InfrastructureError
 from savedmodel_compat.matrix.amend import with_ignored, with_unreadable
 from savedmodel_compat.matrix.attrs import IGNORED_SINCE, attrs_used, ignored_attrs, read_ops
 from savedmodel_compat.matrix.cells import Cell, Outcome, Result, Stage
-from savedmodel_compat.matrix.judge import judge, one_line
+from savedmodel_compat.matrix.judge import judge, one_line, without_golden
 from savedmodel_compat.matrix.observe import Seen, Unit, any_refused, observe
 from savedmodel_compat.matrix.plan import Consumer, Options, ran_in
 from savedmodel_compat.matrix.pool import Chunk, execute
@@ -138,7 +138,9 @@ def _on_a_pool(jobs: int) -> _Execute:
 
 
 def _key(model: Model, case: Case) -> tuple[str, tuple[str, ...], str]:
-    return f"{model.path}@{model.sha256}", model.tags, case.signature
+    # With a golden the same signature is fed something else.
+    golden = f"#{case.against.name}" if case.against else ""
+    return f"{model.path}@{model.sha256}{golden}", model.tags, case.signature
 
 
 class _Run:
@@ -169,8 +171,8 @@ class _Run:
         self._undecided: list[Seen] = []
         for model in models:
             for case in model.cases:
-                if case.expected is not None:
-                    known = Reference(name="export", outputs=case.expected)
+                known = _known(case)
+                if known is not None:
                     self._references[_key(model, case)] = known
 
     def without_runtime(self) -> None:
@@ -300,8 +302,17 @@ class _Run:
             )
         else:
             result = judge(cell, seen.verdict, reference, self._options.policy, seen.version)
+        result = _as_golden_says(result, case)
         result = self._with_ignored_attrs(result, unit, case)
+        result = self._with_proposal(result, seen)
         self._report(unit, _with_notes(result, unit.model, seen))
+
+    def _with_proposal(self, result: Result, seen: Seen) -> Result:
+        """Leave what differs from its golden for somebody to look at."""
+        if self._options.proposals is None or result.stage is not Stage.COMPARE:
+            return result
+        said = self._options.proposals.leave(result, seen)
+        return result if said is None else replace(result, notes=(*result.notes, said))
 
     def _with_ignored_attrs(self, result: Result, unit: Unit, case: Case | None) -> Result:
         """Fail a cell whose consumer drops an attr that means something, even if the values agree."""
@@ -339,6 +350,27 @@ class _Run:
             result = replace(result, predicted=said, image=image, gpu=gpu)
         self._found.setdefault((id(unit.model), id(unit.consumer)), []).append(result)
         self._on_result(result)
+
+
+def _known(case: Case) -> Reference | None:
+    """Return what a signature's outputs are compared with, where somebody recorded it."""
+    against = case.against
+    if against is not None and against.cause is not None:
+        # It has nothing to be compared with, and nobody is to look for it.
+        return Reference(name="golden", outputs=(None,) * len(case.feeds), unstable=against.text)
+    if case.expected is None:
+        return None
+    name = "export" if against is None else "golden"
+    return Reference(name=name, outputs=case.expected, against=against)
+
+
+def _as_golden_says(result: Result, case: Case | None) -> Result:
+    """Return a result with the golden that it was compared with; without one it fails where it would be compared."""
+    if case is None or case.against is None:
+        return result
+    result = replace(result, golden=case.against.name)
+    wanting = case.against.cause is not None and result.outcome is Outcome.NOT_RUN
+    return without_golden(result, case.against) if wanting else result
 
 
 def _cell(model: Model, consumer: Consumer, case: Case | None) -> Cell:
@@ -383,6 +415,7 @@ def _with_notes(result: Result, model: Model, seen: Seen) -> Result:
     version = seen.version
     if version and version != result.cell.consumer:
         notes += (f"the consumer says that it is TensorFlow {version}",)
+    notes += seen.verdict.notes
     if seen.verdict.asked_again is not None:
         notes += (f"asked a second time, since the first was lost: {seen.verdict.asked_again}",)
     return replace(result, notes=result.notes + notes)

@@ -15,6 +15,8 @@ from savedmodel_compat.matrix.exports import Exporter, Order, export_model, find
 from savedmodel_compat.matrix.models import Model, load_models
 from savedmodel_compat.matrix.plan import Consumer
 from savedmodel_compat.matrix.predicted import Predictions
+from savedmodel_compat.matrix.proposals import Proposals
+from savedmodel_compat.matrix.recording import Recorded, Recorder, Wanted
 from savedmodel_compat.matrix.run import References, run_cells
 from savedmodel_compat.matrix.session import EXPORT_LIMITS, Exported, Session, Where
 from savedmodel_compat.runtimes import venv
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from savedmodel_compat.config import Configuration
+    from savedmodel_compat.golden.store import Store
     from savedmodel_compat.matrix.cells import Result
     from savedmodel_compat.runtimes.base import Runtime
 
@@ -47,12 +50,13 @@ class Runner:
     def __init__(self, session: Session, *, root: Path | None = None) -> None:
         self._session = session
         self._root = root or Path.cwd()
-        self._workers: OrderedDict[tuple[Path, bool], Worker] = OrderedDict()
+        self._workers: OrderedDict[tuple[Path, str, bool], Worker] = OrderedDict()
         self._consumers: dict[Where, list[Consumer]] = {}
         self._models: dict[object, Model] = {}
         self._references: References = {}
         self._predictions = Predictions()
         self._searched: set[object] = set()
+        self._done: set[object] = set()
 
     def __enter__(self) -> Runner:
         """Return itself."""
@@ -66,6 +70,22 @@ class Runner:
     ) -> None:
         """End all workers."""
         self.close()
+
+    @property
+    def session(self) -> Session:
+        """Pins, options and configuration."""
+        return self._session
+
+    @property
+    def root(self) -> Path:
+        """The folder that paths are relative to."""
+        return self._root
+
+    def is_first(self, what: object) -> bool:
+        """Tell whether this is asked for the first time."""
+        first = what not in self._done
+        self._done.add(what)
+        return first
 
     def close(self) -> None:
         """End all workers."""
@@ -142,6 +162,7 @@ class Runner:
         *,
         candidates: list[Consumer],
         signature: str | None = None,
+        goldens: Store | None = None,
     ) -> list[Result]:
         """Run a model in one consumer.
 
@@ -150,16 +171,21 @@ class Runner:
             consumer: where.
             candidates: where a reference is looked for, if none was recorded.
             signature: the only one to run; None runs all.
+            goldens: where what differs from the model's goldens is proposed.
         """
-        searched = (model.path, model.sha256, signature, tuple(c.release for c in candidates))
+        named = tuple(case.against.name for case in model.cases if case.against)
+        releases = tuple(c.release for c in candidates)
+        searched = (model.path, model.sha256, signature, releases, named)
         if searched in self._searched:
             candidates = []  # what they answered is kept; where none did, none will
         self._searched.add(searched)
         return run_cells(
-            _only(model, signature),
+            only(model, signature),
             consumer,
             candidates,
-            self._session.options,
+            replace(
+                self._session.options, proposals=None if goldens is None else Proposals(goldens)
+            ),
             references=self._references,
             predictions=self._predictions,
             worker_of=lambda runtime, native: self._worker(runtime, native=native),
@@ -180,8 +206,31 @@ class Runner:
             for result in self.run(model, consumer, candidates=consumers, signature=signature)
         ]
 
+    def record(
+        self, store: Store, model: Model, consumer: Consumer, wanted: Wanted
+    ) -> list[Recorded]:
+        """Record the goldens of a model; see `savedmodel_compat.matrix.recording.Recorder`.
+
+        Args:
+            store: where they go.
+            model: what is run.
+            consumer: the release that answers; it is ready.
+            wanted: what is recorded, and why.
+        """
+        assert consumer.runtime is not None
+        worker = self._worker(consumer.runtime, native=consumer.loader == "c")
+        options = self._session.options
+        recorder = Recorder(
+            store=store,
+            consumer=consumer,
+            worker=worker,
+            limits=options.limits,
+            policy=options.policy,
+        )
+        return recorder.record(model, wanted)
+
     def _worker(self, runtime: Runtime, *, native: bool) -> Worker:
-        key = (runtime.folder, native)
+        key = (runtime.folder, runtime.device, native)
         if key not in self._workers:
             while len(self._workers) >= _MOST_WORKERS:
                 self._workers.popitem(last=False)[1].close()
@@ -190,7 +239,12 @@ class Runner:
         return self._workers[key]
 
 
-def _only(model: Model, signature: str | None) -> Model:
+def only(model: Model, signature: str | None) -> Model:
+    """Return a model with one of its signatures; with all of them if none is named.
+
+    Raises:
+        UsageError: it has no such signature.
+    """
     if signature is None:
         return model
     cases = tuple(case for case in model.cases if case.signature == signature)

@@ -24,7 +24,7 @@ from savedmodel_compat.matrix.judge import one_line
 from savedmodel_compat.matrix.plan import Consumer, Options
 from savedmodel_compat.matrix.pool import Chunk, execute
 from savedmodel_compat.matrix.run import run_matrix
-from savedmodel_compat.runtimes import pins, specs
+from savedmodel_compat.runtimes import devices, pins, specs
 from savedmodel_compat.runtimes.base import Loader, Provider
 from savedmodel_compat.runtimes.client import Worker
 from savedmodel_compat.runtimes.requests import Limits
@@ -72,18 +72,33 @@ class Where:
         on: specifier of releases; ignored by provider ``current``.
         provider: what makes them ready.
         loaders: which of their loaders; None takes the provider's own default.
-        device: ``cpu`` or ``gpu``.
+        devices: ``cpu``, variants of it, ``gpu``; the same releases on each.
     """
 
     on: str = "smoke"
     provider: Provider = Provider.WHEEL
     loaders: tuple[Loader, ...] | None = None
-    device: str = "cpu"
+    devices: tuple[str, ...] = ("cpu",)
 
     @property
     def chosen_loaders(self) -> tuple[Loader, ...]:
         """The C++ loader where there is nothing else or nothing was said; else those that were named."""
         return self.loaders or (Loader.C,)
+
+
+def demand_loaders(where: Where) -> None:
+    """Refuse loaders that a provider has nowhere.
+
+    Raises:
+        UnsupportedError: provider ``wheel`` is to have none but Python loaders.
+    """
+    if where.provider is not Provider.WHEEL or Loader.C in where.chosen_loaders:
+        return
+    others = " or ".join(map(str, where.chosen_loaders))
+    raise UnsupportedError(
+        f"provider 'wheel' has no loader {others}",
+        hint="the Python loaders need a TensorFlow that is installed: --provider venv",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,18 +136,22 @@ class Session:
 
     def consumers(self, where: Where) -> list[Consumer]:
         """Make the consumers ready; those that cannot be say why in their cells."""
+        demand_loaders(where)
+        found: dict[str, list[Consumer]] = {}
+        made: list[Consumer] = []
+        for device in map(devices.device, where.devices):
+            # A release is made ready once, and its workers are started with other settings for a variant.
+            if device.base not in found:
+                found[device.base] = self._consumers_on(where, device.base)
+            made += [ready.on_device(consumer, device) for consumer in found[device.base]]
+        return made
+
+    def _consumers_on(self, where: Where, base: str) -> list[Consumer]:
         if where.provider is Provider.CURRENT:
-            return ready.current_consumers(where.chosen_loaders, where.device)
-        if where.provider is Provider.WHEEL and set(where.chosen_loaders) != {Loader.C}:
-            others = [str(loader) for loader in where.chosen_loaders if loader is not Loader.C]
-            if len(where.chosen_loaders) == len(others):
-                raise UnsupportedError(
-                    f"provider 'wheel' has no loader {' or '.join(others)}",
-                    hint="the Python loaders need a TensorFlow that is installed: --provider venv",
-                )
-        chosen = specs.select(where.on, self.table, device=where.device)
+            return ready.current_consumers(where.chosen_loaders, base)
+        chosen = specs.select(where.on, self.table, device=base)
         readied = self.make_ready(chosen, where.provider, where.chosen_loaders)
-        return ready.consumers(readied, where.provider, where.chosen_loaders, where.device)
+        return ready.consumers(readied, where.provider, where.chosen_loaders, base)
 
     def make_ready(
         self, chosen: Sequence[Pin], provider: Provider, loaders: Sequence[Loader] = (Loader.C,)

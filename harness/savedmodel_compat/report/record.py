@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import tempfile
 from dataclasses import asdict
@@ -17,6 +18,7 @@ from savedmodel_compat.matrix.predicted import agreement
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from savedmodel_compat.golden.compare import Observed
     from savedmodel_compat.matrix.cells import Result
 
 SCHEMA = 1
@@ -88,7 +90,19 @@ def as_cell(result: Result) -> dict[str, Any]:
         "prediction": prediction_of(result),
         "image": None if result.image is None else asdict(result.image),
         "gpu": None if result.gpu is None else asdict(result.gpu),
+        "golden": result.golden,
+        "observed": [observed_of(each) for each in result.observed],
     }
+
+
+def observed_of(observed: Observed) -> dict[str, Any]:
+    """Return the record of how far an output is from its reference; null is more than any number."""
+    said = asdict(observed)
+    return {name: None if _is_endless(value) else value for name, value in said.items()}
+
+
+def _is_endless(value: object) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
 
 
 def disagrees(cell: dict[str, Any]) -> bool:

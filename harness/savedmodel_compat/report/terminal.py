@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from packaging.version import Version
 from rich.console import Console
@@ -113,39 +114,57 @@ def print_matrix(results: Sequence[Result], console: Console) -> None:
 def _tables(results: Sequence[Result], width: int) -> Iterable[Table]:
     rows = list(dict.fromkeys(_row(result) for result in results))
     columns = _columns(results)
-    placed: dict[tuple[_Row, tuple[str, str]], list[Result]] = {}
+    placed: dict[tuple[_Row, _Column], list[Result]] = {}
     for result in results:
-        key = (result.cell.consumer, result.cell.loader)
-        placed.setdefault((_row(result), key), []).append(result)
+        placed.setdefault((_row(result), _column(result)), []).append(result)
     heads = [max((len(row.cells[i]) for row in rows), default=0) for i in range(3)]
     heads = [
         max(head, len(word)) for head, word in zip(heads, ("model", "producer", ""), strict=True)
     ]
     widest = max((len(_mark(found).plain) for found in placed.values()), default=0)
-    column = max([widest, *(len(consumer) for consumer, _ in columns)], default=0) + 1
+    named = [name for name in ("loader", "device") if len({getattr(c, name) for c in columns}) > 1]
+    lines = [line for column in columns for line in _head(column, named)]
+    column = max([widest, *map(len, lines)], default=0) + 1
     room = max(1, (width - sum(heads) - len(heads)) // max(1, column))
-    several = len({loader for _, loader in columns}) > 1
     for at in range(0, len(columns), room):
-        yield _table(rows, columns[at : at + room], placed, several_loaders=several)
+        yield _table(rows, columns[at : at + room], placed, named)
 
 
-def _columns(results: Sequence[Result]) -> list[tuple[str, str]]:
-    found = {(result.cell.consumer, result.cell.loader) for result in results}
-    return sorted(found, key=lambda column: (Version(column[0]), column[1]))
+class _Column(NamedTuple):
+    """A consumer, as far as it tells columns apart."""
+
+    consumer: str
+    loader: str
+    device: str
+
+
+def _column(result: Result) -> _Column:
+    cell = result.cell
+    return _Column(cell.consumer, cell.loader, cell.device)
+
+
+def _columns(results: Sequence[Result]) -> list[_Column]:
+    return sorted(
+        set(map(_column, results)), key=lambda one: (Version(one.consumer), one.loader, one.device)
+    )
+
+
+def _head(column: _Column, named: Sequence[str]) -> list[str]:
+    """Return the lines above a column: the release, and what else tells it from others."""
+    return [column.consumer, *(getattr(column, name) for name in named)]
 
 
 def _table(
     rows: Sequence[_Row],
-    columns: Sequence[tuple[str, str]],
-    placed: dict[tuple[_Row, tuple[str, str]], list[Result]],
-    *,
-    several_loaders: bool,
+    columns: Sequence[_Column],
+    placed: dict[tuple[_Row, _Column], list[Result]],
+    named: Sequence[str],
 ) -> Table:
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold", pad_edge=False)
     for head in ("model", "producer", ""):
         table.add_column(head, no_wrap=True)
-    for consumer, loader in columns:
-        table.add_column(f"{consumer}\n{loader}" if several_loaders else consumer, no_wrap=True)
+    for column in columns:
+        table.add_column("\n".join(_head(column, named)), no_wrap=True)
     for row in rows:
         marks = [_mark(placed.get((row, column), [])) for column in columns]
         table.add_row(*(Text(cell) for cell in row.cells), *marks)
@@ -249,18 +268,25 @@ def _about(result: Result) -> str:
 
 def _where(members: Sequence[Result]) -> Iterable[str]:
     """Yield, for each set of consumers in which the same was seen, the models and signatures."""
-    seen: dict[_Row, tuple[set[str], dict[str, None]]] = {}
+    seen: dict[_Row, tuple[set[tuple[Version, str]], dict[str, None]]] = {}
     for result in members:
         consumers, signatures = seen.setdefault(_row(result), (set(), {}))
-        consumers.add(result.cell.consumer)
+        consumers.add((Version(result.cell.consumer), _consumer(result)))
         if result.cell.signature is not None:
             signatures[printable(result.cell.signature)] = None
     places: dict[str, list[str]] = {}
     for row, (consumers, signatures) in seen.items():
         named = f" [{', '.join(signatures)}]" if signatures else ""
-        places.setdefault(", ".join(sorted(consumers, key=Version)), []).append(f"{row}{named}")
-    for ordered, rows in places.items():
-        yield f"{'; '.join(rows)} → {ordered}"
+        ordered = ", ".join(name for _, name in sorted(consumers))
+        places.setdefault(ordered, []).append(f"{row}{named}")
+    for consumers_named, rows in places.items():
+        yield f"{'; '.join(rows)} → {consumers_named}"
+
+
+def _consumer(result: Result) -> str:
+    """Return what a consumer is called in a list: its release, and its device unless that is the plain CPU."""
+    cell = result.cell
+    return cell.consumer if cell.device == "cpu" else f"{cell.consumer} {cell.device}"
 
 
 def _summary(results: Sequence[Result], differing: int) -> Text:

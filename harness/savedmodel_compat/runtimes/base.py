@@ -74,7 +74,7 @@ class Runtime:
     Args:
         pin: the row that was asked for.
         provider: who made it ready.
-        device: ``cpu`` or ``gpu``.
+        device: ``cpu``, ``gpu``, or another of `savedmodel_compat.runtimes.devices.DEVICES`.
         folder: what the runtime keeps on disk; ``ops.pb`` in it is the release's ``OpList``.
         release: the release that is really there, as its library says.
         python: the interpreter that runs the worker.
@@ -122,9 +122,13 @@ class Runtime:
         return self.folder / "ops.pb"
 
 
-def worker_environment(device: str) -> Mapping[str, str]:
-    """Return the variables with which a worker on ``device`` is started."""
-    if device == "gpu":
+def worker_environment(base: str) -> Mapping[str, str]:
+    """Return the variables with which a worker is started.
+
+    Args:
+        base: of its device: ``cpu`` or ``gpu``.
+    """
+    if base == "gpu":
         # TensorFlow would otherwise take all of the card's memory at once (1.14 and later read this).
         return {**WORKER_ENVIRONMENT, "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
     # A build with GPU support would otherwise place ops there and take the card's memory.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 import signal
 import struct
@@ -15,9 +16,10 @@ from filelock import FileLock
 
 from savedmodel_compat.cache import default_root
 from savedmodel_compat.errors import InfrastructureError, WorkerError
+from savedmodel_compat.runtimes import devices
 from savedmodel_compat.runtimes.channel import Channel, LostError
 from savedmodel_compat.runtimes.child import ChildChannel
-from savedmodel_compat.runtimes.requests import Export, Limits, LoadAndRun
+from savedmodel_compat.runtimes.requests import Export, Limits, LoadAndRun, Placement
 from savedmodel_compat.runtimes.verdicts import Verdict, verdict_of
 from savedmodel_compat.runtimes.wire import to_wire
 from savedmodel_compat.runtimes.worker import _frames
@@ -187,12 +189,13 @@ class Worker:
 
     def run(self, work: LoadAndRun, limits: Limits) -> Verdict:
         """Load, and run if there are feeds, in a forked child."""
+        placement = work.placement or devices.placement_of(self._runtime.device)
         tensors = [
             to_wire(port.alias, feed[port.alias], port.dtype)
             for feed in work.feeds
             for port in work.inputs
         ]
-        header = {
+        header: dict[str, Any] = {
             "op": "run",
             "tags": list(work.tags),
             "loader": work.loader,
@@ -201,7 +204,14 @@ class Worker:
             "outputs": [[port.alias, port.tensor] for port in work.outputs],
             "feeds": len(work.feeds),
         }
-        return self._ask(_Request(header=header, tensors=tensors, limits=limits, model=work.model))
+        if placement is not None:
+            header["place"] = _place(placement)
+        request = _Request(header=header, tensors=tensors, limits=limits, model=work.model)
+        return _with_notes(self._ask(request), placement)
+
+    def describe(self, limits: Limits) -> Verdict:
+        """Ask the runtime, in a forked child, what it and its machine are; see `savedmodel_compat.runtimes.surroundings`."""
+        return self._ask(_Request(header={"op": "describe"}, limits=limits))
 
     def export(self, work: Export, limits: Limits) -> Verdict:
         """Run an exporter in a forked child."""
@@ -248,7 +258,7 @@ class Worker:
 
     def _ask(self, request: _Request) -> Verdict:
         """Ask, alone if it is for a GPU, which has no memory for two."""
-        if self._runtime.device != "gpu":
+        if devices.base_of(self._runtime.device) != "gpu":
             return self._ask_again(request)
         folder = default_root() / "locks"
         folder.mkdir(parents=True, exist_ok=True)
@@ -326,6 +336,36 @@ class Worker:
 
 def _as_worker_error(error: InfrastructureError) -> WorkerError:
     return error if isinstance(error, WorkerError) else WorkerError(error.message, hint=error.hint)
+
+
+def _place(placement: Placement) -> dict[str, Any]:
+    """Return a placement as it travels; see ``worker/_devices.py``."""
+    config = None
+    if placement.cpus > 1:
+        from tensorboard.compat.proto.config_pb2 import ConfigProto
+
+        made = ConfigProto(device_count={"CPU": placement.cpus})
+        config = base64.b64encode(made.SerializeToString()).decode("ascii")
+    return {
+        "device": placement.device,
+        "trace": placement.trace,
+        "cpus": placement.cpus,
+        "config": config,
+    }
+
+
+def _with_notes(verdict: Verdict, placement: Placement | None) -> Verdict:
+    """Return a verdict that says so where what ran did not run as the placement wished."""
+    seen = verdict.traced
+    if placement is None or seen is None:
+        return verdict
+    notes = []
+    if placement.device is not None and not seen.nodes.get(placement.device):
+        where = ", ".join(f"{count} on {name}" for name, count in seen.nodes.items())
+        notes.append(f"no node ran on {placement.device}: {where or 'none was traced'}")
+    if placement.compiled and not seen.compiled:
+        notes.append("XLA compiled nothing of it, so that it ran as on the plain CPU")
+    return replace(verdict, notes=(*verdict.notes, *notes))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,23 @@ class Port:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """Where a cell's nodes are wanted, and whether it is to be told where they ran.
+
+    Args:
+        device: such as ``GPU:0``, which must be there; None for wherever TensorFlow puts them.
+        trace: whether the answer says which nodes ran where.
+        compiled: whether XLA is to compile what it can; to be told needs ``trace``.
+        cpus: how many devices the CPU is divided into.
+    """
+
+    device: str | None = None
+    trace: bool = False
+    compiled: bool = False
+    cpus: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LoadAndRun:
     """One cell's work: load a MetaGraph and run one signature on some sets of inputs.
 
@@ -49,6 +66,7 @@ class LoadAndRun:
         inputs: of the signature.
         outputs: of the signature; empty loads only.
         feeds: the sets of inputs.
+        placement: of the nodes; None for that of the runtime's device.
     """
 
     model: Path
@@ -58,6 +76,7 @@ class LoadAndRun:
     inputs: tuple[Port, ...] = ()
     outputs: tuple[Port, ...] = ()
     feeds: Sequence[Arrays] = ()
+    placement: Placement | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from savedmodel_compat.runtimes.traces import Traced, traced
 from savedmodel_compat.runtimes.wire import Arrays, from_wire
 from savedmodel_compat.runtimes.worker import _frames
 
@@ -31,10 +32,17 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What became of one set of inputs."""
+    """What became of one set of inputs.
+
+    Args:
+        outputs: the arrays by alias; None if there are none.
+        failure: what was said instead.
+        dtypes: TensorFlow's names of the outputs' element types; numpy has none of its own for the quantised ones.
+    """
 
     outputs: Arrays | None = None
     failure: Failure | None = None
+    dtypes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +60,10 @@ class Verdict:
         out_of_processes: whether its container refused it a process or thread, and it ended without an answer.
         worker_lost: why the worker itself was lost, so that nothing is known of the cell.
         asked_again: why a worker before this one was lost, which is not part of the verdict.
+        device_missing: why it could not run on the device that was wished for; it has loaded nothing then.
+        traced: which nodes ran where; None if that was not asked for.
+        notes: what is to be told beside the outcome, each a sentence.
+        described: what a runtime says of itself and its machine, where that was asked.
         seconds: of each stage, and ``cell`` for all of it.
         log: what it printed, beginning and end.
     """
@@ -66,6 +78,10 @@ class Verdict:
     out_of_processes: bool = False
     worker_lost: str | None = None
     asked_again: str | None = None
+    device_missing: str | None = None
+    traced: Traced | None = None
+    notes: tuple[str, ...] = ()
+    described: Mapping[str, Any] | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
     log: str = ""
     payload: tuple[tuple[str, np.ndarray[Any, Any]], ...] = ()
@@ -74,7 +90,8 @@ class Verdict:
     @property
     def completed(self) -> bool:
         """Whether the child came to its end and answered."""
-        return self.failure is None and self.worker_lost is None and not self.broke_off
+        refused = self.failure is not None or self.device_missing is not None
+        return not refused and self.worker_lost is None and not self.broke_off
 
     @property
     def broke_off(self) -> bool:
@@ -113,15 +130,35 @@ def verdict_of(
             out_of_processes=header["out_of_processes"],
             **common,
         )
+    return _answered(said, tensors, shown, common)
+
+
+def _answered(
+    said: dict[str, Any],
+    tensors: list[_frames.Tensor],
+    shown: Callable[[str], str],
+    common: dict[str, Any],
+) -> Verdict:
+    """Return the verdict of a child that has answered."""
     if "error" in said:
         return Verdict(failure=_failure(said, shown), **common)
+    if "device_missing" in said:
+        return Verdict(device_missing=str(said["device_missing"]), **common)
+    if "described" in said:
+        return Verdict(described=dict(said["described"]), **common)
     if "recorded" in said:
         return Verdict(
             recorded=tuple(tuple(entry) for entry in said["recorded"]),
             payload=tuple((tensor.name, from_wire(tensor)) for tensor in tensors),
             **common,
         )
-    return Verdict(answers=_answers(said.get("runs", []), tensors, shown), **common)
+    count = len(tensors) - int(said.get("traces", 0))
+    metadata = [tensor.data for tensor in tensors[count:]]
+    return Verdict(
+        answers=_answers(said.get("runs", []), tensors[:count], shown),
+        traced=traced(metadata, common["log"]) if metadata else None,
+        **common,
+    )
 
 
 def _failure(header: dict[str, Any], shown: Callable[[str], str]) -> Failure:
@@ -143,5 +180,10 @@ def _answers(
             continue
         taken = tensors[at : at + run["outputs"]]
         at += run["outputs"]
-        answers.append(Answer(outputs={tensor.name: from_wire(tensor) for tensor in taken}))
+        answers.append(
+            Answer(
+                outputs={tensor.name: from_wire(tensor) for tensor in taken},
+                dtypes={tensor.name: tensor.dtype for tensor in taken},
+            )
+        )
     return tuple(answers)

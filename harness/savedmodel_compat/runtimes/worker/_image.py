@@ -9,17 +9,12 @@ import importlib.util
 import os
 import sys
 
+import _describe
+import _devices
 import _frames
 
 _API = ("libtensorflow_cc.so*", "python/_pywrap_tensorflow_internal.so")
 _FRAMEWORK = "libtensorflow_framework.so*"
-_P = ctypes.c_void_p
-
-
-class _Buffer(ctypes.Structure):
-    """TF_Buffer (tensorflow/c/tf_buffer.h)."""
-
-    _fields_ = [("data", _P), ("length", ctypes.c_size_t), ("free", _P)]
 
 
 def _packages():
@@ -71,9 +66,8 @@ class Backend(object):
         reporter.stage("describe")
         library = _loaded(self._paths)
         library.TF_Version.restype = ctypes.c_char_p
-        library.TF_GetAllOpList.restype = ctypes.POINTER(_Buffer)
-        ops = library.TF_GetAllOpList().contents
-        data = ctypes.string_at(ops.data, ops.length)
+        library.TF_GetAllOpList.restype = ctypes.POINTER(_devices.Buffer)
+        data = library.TF_GetAllOpList().contents.content()
         sent = [
             _frames.Tensor("ops", "uint8", (len(data),), data),
             _frames.Tensor("release", "string", (), _frames.pack_strings([library.TF_Version()])),
@@ -83,46 +77,11 @@ class Backend(object):
     def _gpus(self, request, tensors, reporter):
         """Send, as strings, the names of the GPUs that TensorFlow sees, and what the driver says of itself and of them."""
         reporter.stage("describe")
-        seen = _seen(_loaded(self._paths))
-        said = [_read("/proc/driver/nvidia/version")]
-        said += [
-            _read(path) for path in sorted(glob.glob("/proc/driver/nvidia/gpus/*/information"))
-        ]
+        listed = _devices.session_devices(_loaded(self._paths))
+        seen = [name for name, kind in listed if kind == b"GPU"]
+        said = _describe.of_driver()
         sent = [
             _frames.Tensor(name, "string", (len(items),), _frames.pack_strings(items))
             for name, items in (("seen", seen), ("driver", said))
         ]
         reporter.send({"runs": [{"outputs": 2}]}, sent)
-
-
-def _seen(library):
-    """Return the names of the GPUs among the devices of a session (tensorflow/c/c_api.h)."""
-    for name in ("NewStatus", "NewGraph", "NewSessionOptions", "NewSession", "SessionListDevices"):
-        getattr(library, "TF_" + name).restype = _P
-    status = _P(library.TF_NewStatus())
-    graph, options = _P(library.TF_NewGraph()), _P(library.TF_NewSessionOptions())
-    session = _P(library.TF_NewSession(graph, options, status))
-    _demand(library, status)
-    devices = _P(library.TF_SessionListDevices(session, status))
-    _demand(library, status)
-    for name in ("Name", "Type"):
-        getattr(library, "TF_DeviceList" + name).restype = ctypes.c_char_p
-    return [
-        library.TF_DeviceListName(devices, index, status)
-        for index in range(library.TF_DeviceListCount(devices))
-        if library.TF_DeviceListType(devices, index, status) == b"GPU"
-    ]
-
-
-def _demand(library, status):
-    if library.TF_GetCode(status):
-        library.TF_Message.restype = ctypes.c_char_p
-        raise RuntimeError(library.TF_Message(status).decode("utf-8", "replace"))
-
-
-def _read(path):
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except OSError:
-        return b""

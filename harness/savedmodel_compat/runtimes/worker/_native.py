@@ -11,6 +11,8 @@ import struct
 import time
 
 import _cell
+import _describe
+import _devices
 import _frames
 
 _STRING = 7
@@ -45,6 +47,8 @@ _SIGNATURES = {
     "TF_Message": (_S, [_P]),
     "TF_NewGraph": (_P, []),
     "TF_NewSessionOptions": (_P, []),
+    "TF_SetConfig": (None, [_P, _S, ctypes.c_size_t, _P]),
+    "TF_NewBuffer": (ctypes.POINTER(_devices.Buffer), []),
     "TF_LoadSessionFromSavedModel": (_P, [_P, _P, _S, ctypes.POINTER(_S), _I, _P, _P, _P]),
     "TF_GraphOperationByName": (_P, [_P, _S]),
     "TF_OperationNumOutputs": (_I, [_P]),
@@ -146,6 +150,7 @@ class Library(object):
             function.restype = result
             function.argtypes = arguments
             setattr(self, name, function)
+        self.handle = handle
         self.version = self.TF_Version().decode("ascii")
         parts = self.version.split(".")
         self.has_ctstrings = (int(parts[0]), int(parts[1])) >= _CTSTRING_SINCE
@@ -161,16 +166,25 @@ class Library(object):
 
 
 class _Session(object):
-    """One loaded MetaGraph; lives in a cell's process, which ends without freeing anything."""
+    """One loaded MetaGraph; lives in a cell's process, which ends without freeing anything.
 
-    def __init__(self, library, path, tags):
+    Args:
+        library: the C API.
+        path: folder of the model.
+        tags: of the MetaGraph.
+        place: what the request wishes; see ``_devices``.
+    """
+
+    def __init__(self, library, path, tags, place=None):
         self._tf = library
+        self._trace = bool(place and place["trace"])
+        self.traces = []
         self._graph = library.TF_NewGraph()
         self._kept = []
         encoded = (_S * len(tags))(*[tag.encode("utf-8") for tag in tags])
         self._session = library.checked(
             library.TF_LoadSessionFromSavedModel,
-            library.TF_NewSessionOptions(),
+            _options(library, place),
             None,
             os.fsencode(path),
             encoded,
@@ -245,10 +259,11 @@ class _Session(object):
         fetches = [self._output(name) for _, name in outputs]
         values = [self._tensor(tensor, numbers[tensor.dtype]) for _, tensor in inputs]
         results = (_P * len(fetches))()
+        options, metadata = self._traced() if self._trace else (None, None)
         self._tf.checked(
             self._tf.TF_SessionRun,
             self._session,
-            None,
+            options,
             (_Output * len(feeds))(*feeds),
             (_P * len(values))(*values),
             len(values),
@@ -257,9 +272,37 @@ class _Session(object):
             len(fetches),
             None,
             0,
-            None,
+            metadata,
         )
+        if metadata:
+            self.traces.append(metadata.contents.content())
         return [self._read(alias, made, names) for (alias, _), made in zip(outputs, results)]
+
+    def _traced(self):
+        """Return the options of a run that is traced, and the buffer for what comes of that."""
+        options = _devices.Buffer()
+        said = ctypes.create_string_buffer(_devices.SOFTWARE_TRACE, len(_devices.SOFTWARE_TRACE))
+        options.data, options.length = ctypes.addressof(said), len(said)
+        self._kept.append((options, said))
+        return ctypes.addressof(options), self._tf.TF_NewBuffer()
+
+
+def _options(library, place):
+    """Return the options of a session, which has the device that a request wishes for.
+
+    Raises:
+        _devices.Missing: it has not.
+    """
+    options = library.TF_NewSessionOptions()
+    if place is None:
+        return options
+    config = _devices.config_of(place)
+    if config is not None:
+        library.checked(library.TF_SetConfig, options, config, len(config))
+    listed = _devices.session_devices(library.handle, options)
+    names = [_devices.short(name.decode("ascii")) for name, _ in listed]
+    _devices.demand(place, library.version, names)
+    return options
 
 
 def _said(failure):
@@ -278,11 +321,16 @@ class Backend(object):
     def __init__(self, configuration):
         self._library = Library(configuration["libraries"])
         self._dtypes = configuration["dtypes"]
-        self.jobs = {"run": self._run}
+        self.jobs = {"run": self._run, "describe": self._describe}
 
     def describe(self):
         """Return what the controller wants to know of this runtime."""
         return {"tensorflow": self._library.version, "threads": len(os.listdir("/proc/self/task"))}
+
+    def _describe(self, request, tensors, reporter):
+        """Send what there is to know of the surroundings of a cell."""
+        reporter.stage("describe")
+        reporter.send({"described": _describe.runtime(self._library.version)})
 
     def _run(self, request, tensors, reporter):
         """Load, and if the request names outputs, run: the job of a cell."""
@@ -290,12 +338,16 @@ class Backend(object):
         reporter.stage("load")
         started = time.monotonic()
         try:
-            session = _Session(self._library, request["model"], request["tags"])
+            session = _Session(
+                self._library, request["model"], request["tags"], request.get("place")
+            )
             seconds["load"] = time.monotonic() - started
             if not request.get("outputs"):
                 return reporter.send({"seconds": seconds})
             reporter.stage("run")
             started = time.monotonic()
+        except _devices.Missing as missing:
+            return reporter.send({"device_missing": str(missing), "seconds": seconds})
         except Failure as failure:
             return reporter.send(dict(_said(failure), seconds=seconds))
         runs, results = [], []
@@ -310,4 +362,7 @@ class Backend(object):
             runs.append({"outputs": len(outputs)})
             results += outputs
         seconds["run"] = time.monotonic() - started
-        return reporter.send({"seconds": seconds, "runs": runs}, results)
+        traces = [_frames.Tensor("", "uint8", (len(data),), data) for data in session.traces]
+        return reporter.send(
+            {"seconds": seconds, "runs": runs, "traces": len(traces)}, results + traces
+        )

@@ -3,12 +3,15 @@
 The parent imports TensorFlow and runs no op: after one op a forked child hangs.
 """
 
+import contextlib
 import importlib.util
 import os
 import sys
 import time
 
 import _cell
+import _describe
+import _devices
 import _frames
 import numpy
 import tensorflow
@@ -41,23 +44,94 @@ def _to_bytes(name, item):
     raise TypeError("%r holds a %s, which is no tensor" % (name, type(item).__name__))
 
 
-def _from_numpy(name, value):
-    """Return an array, or what becomes one, as a wire tensor."""
+def _from_numpy(name, value, dtype=None):
+    """Return an array, or what becomes one, as a wire tensor.
+
+    The type is the array's own, unless it was one of a type that becomes another with numpy, as the quantised ones do.
+    """
     # numpy would make an S array of bytes, and lose the zero bytes at their end.
     array = numpy.asarray(value, dtype=object if isinstance(value, bytes) else None)
     if array.dtype.kind in "SUO":
         items = [_to_bytes(name, item) for item in array.ravel()]
         return _frames.Tensor(name, "string", array.shape, _frames.pack_strings(items))
-    return _frames.Tensor(name, tensorflow.as_dtype(array.dtype).name, array.shape, array.tobytes())
+    name_of_type = (dtype or tensorflow.as_dtype(array.dtype)).base_dtype.name
+    return _frames.Tensor(name, name_of_type, array.shape, array.tobytes())
+
+
+def _session_config(place):
+    """Return what a session is configured with: as the request says, and what a device has no kernel for may go elsewhere."""
+    if place is None:
+        return None
+    config = _v1("ConfigProto").FromString(_devices.config_of(place) or b"")
+    if place["device"] is not None:
+        config.allow_soft_placement = True
+    return config
+
+
+@contextlib.contextmanager
+def _on_device(place):
+    """Put what is made or called on the device that is wished for, if there is one."""
+    if place is None or place["device"] is None:
+        yield
+        return
+    with tensorflow.device("/device:" + place["device"]):
+        yield
+
+
+def _demand(place, names):
+    """Refuse a device that is not among those of these names."""
+    _devices.demand(place, tensorflow.__version__, [_devices.short(name) for name in names])
+
+
+def _config():
+    """Return the module that lists and divides devices; 2.0 has it under another name."""
+    return tensorflow.config if _RELEASE >= (2, 1) else tensorflow.config.experimental
+
+
+def _use_logical_cpus(count):
+    """Divide the CPU in so many devices."""
+    if count == 1:
+        return
+    experimental = tensorflow.config.experimental
+    [cpu] = experimental.list_physical_devices("CPU")
+    parts = [experimental.VirtualDeviceConfiguration() for _ in range(count)]
+    experimental.set_virtual_device_configuration(cpu, parts)
+
+
+def _eager():
+    """Return the context of eager execution; that it can trace has no public name (tensorflow/python/eager/context.py)."""
+    from tensorflow.python.eager import context
+
+    return context.context()
+
+
+def _placed(metadata):
+    """Return a serialized ``RunMetadata`` with the steps and, of its graphs, which nodes stand where.
+
+    From 2.1 on eager execution tells no steps, and only the graphs that it has run.
+    """
+    kept = type(metadata)(step_stats=metadata.step_stats)
+    for graph in metadata.partition_graphs:
+        nodes = kept.partition_graphs.add().node
+        for node in graph.node:
+            nodes.add(name=node.name, op=node.op, device=node.device)
+    return kept.SerializeToString()
 
 
 class _V1(object):
-    """``tf.compat.v1.saved_model.load`` in a session of its own graph."""
+    """``tf.compat.v1.saved_model.load`` in a session of its own graph.
 
-    def __init__(self, path, tags):
+    On a device that is wished for, all that it can hold goes there that the model does not put elsewhere.
+    """
+
+    def __init__(self, path, tags, place):
         graph = tensorflow.Graph()
-        self._session = _v1("Session")(graph=graph)
-        with graph.as_default():
+        self._trace = bool(place and place["trace"])
+        self.traces = []
+        self._session = _v1("Session")(graph=graph, config=_session_config(place))
+        if place is not None:
+            _demand(place, [device.name for device in self._session.list_devices()])
+        with graph.as_default(), _on_device(place):
             if _RELEASE >= (1, 13):
                 tensorflow.compat.v1.saved_model.load(self._session, tags, path)
             else:
@@ -67,38 +141,81 @@ class _V1(object):
         """Feed and fetch by tensor name, as the signature gives them."""
         feeds = {name: _to_numpy(tensor) for name, tensor in zip(request["inputs"], tensors)}
         aliases, names = zip(*request["outputs"])
-        values = self._session.run(list(names), feeds)
-        return [_from_numpy(alias, value) for alias, value in zip(aliases, values)]
+        if not self._trace:
+            values = self._session.run(list(names), feeds)
+        else:
+            metadata = _v1("RunMetadata")()
+            options = _v1("RunOptions").FromString(_devices.SOFTWARE_TRACE)
+            values = self._session.run(list(names), feeds, options, metadata)
+            self.traces.append(metadata.SerializeToString())
+        types = [self._session.graph.get_tensor_by_name(each).dtype for each in names]
+        return [_from_numpy(*each) for each in zip(aliases, values, types)]
+
+
+def _argument(name, taken):
+    """Return what a signature's function calls an input; of TF1's, the parts of a composite one have names of their own."""
+    composite = "_component_".join(name.rsplit("/", 1))
+    return next((n for n in (name, composite) if n in taken), name.replace("/", "_"))
+
+
+def _dense(results):
+    """Return the dense tensors that results are made of, named as a signature's parts are."""
+    found = {}
+    for alias, value in results.items():
+        if isinstance(value, tensorflow.SparseTensor):
+            for part in ("values", "indices", "dense_shape"):
+                found[alias + "/" + part] = getattr(value, part)
+        elif isinstance(value, tensorflow.RaggedTensor):
+            parts = tensorflow.nest.flatten(value, expand_composites=True)
+            found.update({alias + "/" + str(at): part for at, part in enumerate(parts)})
+        else:
+            found[alias] = value
+    return found
 
 
 class _V2(object):
-    """``tf.saved_model.load`` and its ``signatures``."""
+    """``tf.saved_model.load`` and its ``signatures``; both on the device that is wished for."""
 
-    def __init__(self, path, tags):
-        self._loaded = tensorflow.saved_model.load(path, tags=tags)
+    def __init__(self, path, tags, place):
+        self._place = place
+        self._trace = bool(place and place["trace"])
+        self.traces = []
+        if place is not None:
+            _use_logical_cpus(place["cpus"])
+            _demand(place, [device.name for device in _config().list_logical_devices()])
+        with _on_device(place):
+            self._loaded = tensorflow.saved_model.load(path, tags=tags)
 
     def run(self, request, tensors):
         """Call the signature with its inputs by alias."""
         if request["signature"] not in self._loaded.signatures:
             raise KeyError("signature %r is not among the loaded object's" % request["signature"])
         signature = self._loaded.signatures[request["signature"]]
-        # A signature of TF1 names the parts of a sparse input with an underscore; up to 2.3 it does not say.
         structured = signature.structured_input_signature
-        taken = structured[1] if structured else {tensor.name for tensor in tensors}
-        inputs = {
-            tensor.name
-            if tensor.name in taken
-            else tensor.name.replace("/", "_"): tensorflow.constant(
-                _to_numpy(tensor), dtype=tensorflow.as_dtype(tensor.dtype)
-            )
-            for tensor in tensors
-        }
-        results = signature(**inputs)
+        # Up to 2.3 only a name that is not public says how a signature of TF1 calls its inputs.
+        taken = structured[1] if structured else set(signature._arg_keywords or ())
+        with _on_device(self._place):
+            inputs = self._constants(tensors, taken)
+        if self._trace:
+            _eager().enable_run_metadata()
+        with _on_device(self._place):
+            results = _dense(signature(**inputs))
+            results = {alias: (value.numpy(), value.dtype) for alias, value in results.items()}
+        if self._trace:
+            self.traces.append(_placed(_eager().export_run_metadata()))
         wanted = [alias for alias, _ in request["outputs"]]
         found = sorted(results)
         if found != sorted(wanted):
             wanted = found  # the controller compares the names
-        return [_from_numpy(alias, results[alias].numpy()) for alias in wanted]
+        return [_from_numpy(alias, *results[alias]) for alias in wanted]
+
+    def _constants(self, tensors, taken):
+        return {
+            _argument(tensor.name, taken): tensorflow.constant(
+                _to_numpy(tensor), dtype=tensorflow.as_dtype(tensor.dtype)
+            )
+            for tensor in tensors
+        }
 
 
 _LOADERS = {"v1": _V1, "v2": _V2}
@@ -133,18 +250,32 @@ class Backend(object):
     """A TensorFlow that has been imported and nothing more; its jobs run in forked children."""
 
     def __init__(self, configuration):
-        self.jobs = {"run": self._run, "export": self._export}
+        self.jobs = {"run": self._run, "export": self._export, "describe": self._describe}
 
     def describe(self):
         """Return what the controller wants to know of this runtime."""
         return {"tensorflow": tensorflow.__version__, "threads": len(os.listdir("/proc/self/task"))}
+
+    def _describe(self, request, tensors, reporter):
+        """Send what there is to know of the surroundings of a cell."""
+        reporter.stage("describe")
+        known = tensorflow.version if _RELEASE >= (1, 13) else tensorflow
+        described = _describe.runtime(
+            tensorflow.__version__, known.GIT_VERSION, known.COMPILER_VERSION
+        )
+        reporter.send({"described": described})
 
     def _run(self, request, tensors, reporter):
         """Load, and if the request names outputs, run: the job of a cell."""
         seconds = {}
         reporter.stage("load")
         started = time.monotonic()
-        loaded = _LOADERS[request["loader"]](request["model"], request["tags"])
+        try:
+            loaded = _LOADERS[request["loader"]](
+                request["model"], request["tags"], request.get("place")
+            )
+        except _devices.Missing as missing:
+            return reporter.send({"device_missing": str(missing), "seconds": seconds})
         seconds["load"] = time.monotonic() - started
         if not request.get("outputs"):
             return reporter.send({"seconds": seconds})
@@ -163,7 +294,10 @@ class Backend(object):
             runs.append({"outputs": len(outputs)})
             results += outputs
         seconds["run"] = time.monotonic() - started
-        return reporter.send({"seconds": seconds, "runs": runs}, results)
+        traces = [_frames.Tensor("", "uint8", (len(data),), data) for data in loaded.traces]
+        return reporter.send(
+            {"seconds": seconds, "runs": runs, "traces": len(traces)}, results + traces
+        )
 
     def _export(self, request, tensors, reporter):
         """Export into ``request['directory']`` and send what the producer computed, by signature."""

@@ -1,0 +1,355 @@
+"""The commands ``golden``: record what a release answers, look how goldens stand, decide on proposals, remove."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from savedmodel_compat.errors import UsageError
+
+if TYPE_CHECKING:
+    from savedmodel_compat.golden.pending import Proposal
+    from savedmodel_compat.golden.store import Key, Store
+    from savedmodel_compat.matrix.golden_status import Standing
+
+DEFAULT = "golden"
+_NOT_FRESH = 1
+_WORST = ("damaged", "missing", "stale")
+
+
+def _directory(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the option that names the store."""
+    return click.option(
+        "--golden",
+        "directory",
+        type=click.Path(path_type=Path, file_okay=False),
+        default=None,
+        metavar="DIR",
+        help="The folder of the goldens.  [default: the configuration's, else ./golden]",
+    )(command)
+
+
+@click.group()
+def golden() -> None:
+    """Frozen answers: record, look at, accept or reject, and remove them."""
+
+
+@golden.command()
+@click.argument("sources", nargs=-1)
+@_directory
+@click.option(
+    "--with",
+    "recorders",
+    metavar="SPEC",
+    help="The release that answers; of several, the first that an exporter runs in.  "
+    "[default: the configuration's; for a model, the pin of its own producer]",
+)
+@click.option(
+    "--reason", default="first recording", show_default=True, help="Kept in the manifest."
+)
+@click.option("--freeze", is_flag=True, help="Keep the exported model, too, one for each release.")
+@click.option(
+    "--strip-default-attrs/--no-strip-default-attrs",
+    "strip",
+    default=True,
+    show_default=True,
+    help="How an exporter exports.",
+)
+@click.option("--as", "name", metavar="NAME", help="What the goldens are called.")
+@click.option("--tags", metavar="TAG,…", help="Tag set to load.  [default: serve, else the first]")
+@click.option("--signature", metavar="KEY", help="Record this signature only.")
+@click.option(
+    "--inputs",
+    "inputs_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The typical inputs of a model, as FILE.npz with ALIAS or SIGNATURE/ALIAS.",
+)
+@click.option(
+    "--data-sets",
+    metavar="NAME,…",
+    default=None,
+    help="Which data sets.  [default: typical,one,many,edges]",
+)
+@click.option(
+    "--provider",
+    type=click.Choice(["wheel", "venv", "docker"]),
+    default=None,
+    help="What makes the release ready.  [default: venv for an exporter, wheel for a model]",
+)
+@click.option("--loader", type=click.Choice(["c", "v1", "v2"]), default="c", show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of weights and inputs.")
+@click.option("--yes", is_flag=True, help="Do not ask before large downloads.")
+def record(sources: tuple[str, ...], directory: Path | None, **options: Any) -> int:
+    """Record goldens of exporters and models; without any, of all registered exporters that have none.
+
+    A golden that is there and holds something else is not touched: what would take its place is proposed.
+    """
+    from savedmodel_compat._golden_record import Recording
+
+    store = _store(directory)
+    with Recording(store, options) as recording:
+        found = recording.run(sources)
+    click.echo(f"{len(found)} goldens in {store.root}: {_counts([r.became.value for r in found])}")
+    for problem in recording.problems:
+        click.echo(f"error: {problem}", err=True)
+    proposed = any(each.became.value == "proposed" for each in found)
+    return 1 if recording.problems or proposed else 0
+
+
+@golden.command()
+@click.argument("models", nargs=-1, type=click.Path(path_type=Path))
+@_directory
+@click.option(
+    "--record",
+    "records",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A record of a run (--json); give those of all shards. Tells which goldens are unused, and which are missing.",
+)
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+def status(
+    models: tuple[Path, ...], directory: Path | None, records: tuple[Path, ...], form: str
+) -> int:
+    """Say how goldens stand, and what is proposed; MODELS are models that ought to have some, too.
+
+    Exit code 1 if one is damaged, missing or stale, or if a proposal waits.
+    """
+    from savedmodel_compat import config
+    from savedmodel_compat.golden import pending
+    from savedmodel_compat.matrix.golden_status import standings
+
+    store = _store(directory)
+    read = [json.loads(path.read_text(encoding="utf-8")) for path in records]
+    found = standings(store, config.load(), models=models, records=read)
+    proposals = pending.proposals(store)
+    if form == "json":
+        click.echo(json.dumps(_as_json(found, proposals), indent=1))
+    else:
+        _say_status(store, found, proposals)
+    bad = any(each.state.value in _WORST for each in found)
+    return _NOT_FRESH if bad or proposals else 0
+
+
+@golden.command()
+@click.argument("names", nargs=-1)
+@_directory
+@click.option("--reason", required=True, help="Why the new answer is right; kept in the manifest.")
+@click.option("--from", "label", metavar="LABEL", help="Whose proposal, if they differ.")
+@click.option("--all", "everything", is_flag=True, help="All goldens with a proposal.")
+def accept(
+    names: tuple[str, ...], directory: Path | None, reason: str, label: str | None, everything: bool
+) -> int:
+    """Put proposed answers in the place of goldens. NAMES are goldens, or patterns such as 'mnist*'."""
+    from savedmodel_compat.golden import pending
+
+    store = _store(directory)
+    if not reason.strip():
+        raise UsageError("--reason is empty", hint="say why the new answer is the right one")
+    chosen = _chosen(store, names, label, everything=everything)
+    for key, proposals in chosen.items():
+        _demand_one(key, proposals)
+    for key, proposals in chosen.items():
+        pending.accept(store, proposals[0], reason=reason)
+        click.echo(f"accepted {key.name} from {proposals[0].label}: {proposals[0].summary}")
+    return 0
+
+
+@golden.command()
+@click.argument("names", nargs=-1)
+@_directory
+@click.option("--from", "label", metavar="LABEL", help="Whose proposal; else all of a golden's.")
+@click.option("--all", "everything", is_flag=True, help="All proposals.")
+def reject(
+    names: tuple[str, ...], directory: Path | None, label: str | None, everything: bool
+) -> int:
+    """Remove proposals; the goldens stay as they are. NAMES are goldens, or patterns such as 'mnist*'."""
+    from savedmodel_compat.golden import pending
+
+    store = _store(directory)
+    for key, proposals in _chosen(store, names, label, everything=everything).items():
+        for proposal in proposals:
+            pending.reject(store, proposal)
+            click.echo(f"rejected {key.name} from {proposal.label}")
+    return 0
+
+
+@golden.command()
+@click.argument("names", nargs=-1)
+@_directory
+@click.option("--unused", is_flag=True, help="Those that `golden status` calls unused.")
+@click.option(
+    "--record",
+    "records",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="As for `golden status`.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def prune(
+    names: tuple[str, ...],
+    directory: Path | None,
+    unused: bool,
+    records: tuple[Path, ...],
+    yes: bool,
+) -> int:
+    """Delete goldens; nothing else ever does. NAMES are goldens, or patterns such as 'mnist*'."""
+    from savedmodel_compat import config
+    from savedmodel_compat.matrix.golden_status import State, standings
+
+    store = _store(directory)
+    keys = {key.name: key for key in store.keys()}  # noqa: SIM118 - it is no mapping
+    chosen = {name for name in keys if any(fnmatchcase(name, one) for one in names)}
+    _demand_matches(names, keys)
+    if unused:
+        read = [json.loads(path.read_text(encoding="utf-8")) for path in records]
+        found = standings(store, config.load(), records=read)
+        chosen |= {each.name for each in found if each.state is State.UNUSED and each.name in keys}
+    elif not names:
+        raise UsageError("prune: nothing is named", hint="name goldens, or give --unused")
+    for name in sorted(chosen):
+        click.echo(name)
+    if not chosen:
+        click.echo("nothing to delete")
+        return 0
+    asked = not yes and sys.stdin.isatty()
+    if not yes and not asked:
+        raise UsageError(f"{len(chosen)} goldens would be deleted", hint="give --yes")
+    if asked and not click.confirm(f"Delete {len(chosen)} goldens?", err=True):
+        raise click.Abort
+    for name in sorted(chosen):
+        store.remove(keys[name])
+    click.echo(f"{len(chosen)} goldens deleted")
+    return 0
+
+
+@golden.command()
+@click.argument(
+    "records",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "markdown", "json"]),
+    default="text",
+    show_default=True,
+)
+def margins(records: tuple[Path, ...], form: str) -> int:
+    """Show how far answers were from their references, by device and release, from RECORDS of runs (--json)."""
+    from savedmodel_compat.report import margins as report
+
+    read = [json.loads(path.read_text(encoding="utf-8")) for path in records]
+    rows = report.rows([cell for one in read for cell in one["cells"]])
+    if form == "json":
+        click.echo(json.dumps([row.as_json() for row in rows], indent=1))
+    else:
+        click.echo("\n".join(report.as_lines(rows, markdown=form == "markdown")))
+    return 0
+
+
+def _store(directory: Path | None) -> Store:
+    from savedmodel_compat import config
+    from savedmodel_compat.golden.store import Store
+
+    chosen = directory or config.load().goldens.directory or Path(DEFAULT)
+    return Store(chosen.absolute())
+
+
+def _counts(words: Sequence[str]) -> str:
+    found = dict.fromkeys(sorted(words))
+    return ", ".join(f"{words.count(word)} {word}" for word in found) or "none"
+
+
+def _say_status(store: Store, found: Sequence[Standing], proposals: Sequence[Proposal]) -> None:
+    from savedmodel_compat.report.words import printable
+
+    for each in found:
+        by = f"  by {each.manifest.recorded_by}" if each.manifest else ""
+        why = f"  {each.why}" if each.why else ""
+        click.echo(printable(f"{each.state.value:8} {each.name}{by}{why}"))
+    for proposal in proposals:
+        click.echo(printable(f"proposed {proposal.key.name}  by {proposal.label}"))
+        click.echo(printable(f"         {proposal.summary}"))
+    click.echo(
+        f"{store.root}: {_counts([each.state.value for each in found])}; {len(proposals)} proposed"
+    )
+    if proposals:
+        click.echo(
+            "hint: savedmodel-compat golden accept NAME --reason TEXT, or golden reject NAME",
+            err=True,
+        )
+
+
+def _as_json(found: Sequence[Standing], proposals: Sequence[Proposal]) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "goldens": [
+            {
+                "name": each.name,
+                "state": each.state.value,
+                "why": each.why or None,
+                "recorded_by": each.manifest.recorded_by if each.manifest else None,
+            }
+            for each in found
+        ],
+        "proposals": [
+            {
+                "name": each.key.name,
+                "by": each.label,
+                "summary": each.summary,
+                "path": str(each.path),
+            }
+            for each in proposals
+        ],
+    }
+
+
+def _chosen(
+    store: Store, names: Sequence[str], label: str | None, *, everything: bool
+) -> dict[Key, list[Proposal]]:
+    """Return the proposals that a user means, by golden."""
+    from savedmodel_compat.golden import pending
+
+    if not names and not everything:
+        raise UsageError("no golden is named", hint="name goldens, or give --all")
+    found: dict[Key, list[Proposal]] = {}
+    there = pending.proposals(store)
+    _demand_matches(names, {each.key.name: each.key for each in there})
+    for each in there:
+        meant = everything or any(fnmatchcase(each.key.name, one) for one in names)
+        if meant and label in {None, each.label}:
+            found.setdefault(each.key, []).append(each)
+    if not found:
+        labels = ", ".join(sorted({each.label for each in there})) or "none"
+        raise UsageError(f"there is no such proposal in {store.root} (proposed by: {labels})")
+    return found
+
+
+def _demand_matches(names: Sequence[str], known: dict[str, Key]) -> None:
+    for name in names:
+        if not any(fnmatchcase(one, name) for one in known):
+            raise UsageError(
+                f"'{name}' is none of {', '.join(sorted(known)) or 'nothing'}",
+                hint="`savedmodel-compat golden status` lists goldens and proposals",
+            )
+
+
+def _demand_one(key: Key, proposals: Sequence[Proposal]) -> None:
+    """Refuse to choose between proposals that say different things."""
+    contents = {each.digest for each in proposals}
+    if len(contents) > 1:
+        labels = ", ".join(each.label for each in proposals)
+        raise UsageError(
+            f"{key.name} has {len(contents)} different proposals, by {labels}",
+            hint="say which with --from LABEL",
+        )

@@ -1,0 +1,361 @@
+"""Record goldens: what a named release answers, frozen, with all that tells who it was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from savedmodel_compat.errors import SavedModelCompatError, UsageError
+from savedmodel_compat.golden import pending
+from savedmodel_compat.golden.compare import compare
+from savedmodel_compat.golden.manifest import Event, Manifest, Source
+from savedmodel_compat.golden.store import DataSet, Golden, Key, Store, Written
+from savedmodel_compat.matrix import data_sets, goldens, inputs
+from savedmodel_compat.matrix.judge import one_line
+from savedmodel_compat.matrix.models import Case, Model
+from savedmodel_compat.matrix.observe import Seen, Unit, observe
+from savedmodel_compat.matrix.proposals import today
+from savedmodel_compat.matrix.references import Reference, compare_answers
+from savedmodel_compat.runtimes.surroundings import surroundings
+from savedmodel_compat.runtimes.wire import to_wire
+
+if TYPE_CHECKING:
+    from savedmodel_compat.golden.tolerances import Policy
+    from savedmodel_compat.matrix.plan import Consumer
+    from savedmodel_compat.model import Signature, TensorSpec
+    from savedmodel_compat.runtimes.client import Worker
+    from savedmodel_compat.runtimes.requests import Limits
+    from savedmodel_compat.runtimes.verdicts import Answer, Verdict
+
+
+class Became(Enum):
+    """What became of a golden that was to be recorded."""
+
+    NEW = "new"
+    UNCHANGED = "unchanged"
+    GREW = "grew"
+    REPLACED = "replaced"
+    PROPOSED = "proposed"
+
+
+class Over(Enum):
+    """What may be done to a golden that is there and holds something else."""
+
+    PROPOSE = "propose"
+    IF_OFF = "if-off"
+    ALWAYS = "always"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """What became of one golden.
+
+    Args:
+        key: which.
+        became: what.
+        notes: what is worth knowing, such as data sets that the signature refused.
+    """
+
+    key: Key
+    became: Became
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is recorded of a model, and why.
+
+    Args:
+        source: what it is recorded from.
+        name: what its goldens are called.
+        reason: kept in the manifest.
+        data_sets: which of them.
+        over: what may be done to one that is there and holds something else.
+        signature: the only one; None records all.
+    """
+
+    source: Source
+    name: str
+    reason: str
+    data_sets: tuple[str, ...] = data_sets.NAMES
+    over: Over = Over.PROPOSE
+    signature: str | None = None
+
+
+class RecordingError(SavedModelCompatError):
+    """A signature does not give an answer that could be frozen."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorder:
+    """Records the goldens of models with what one release answers.
+
+    Args:
+        store: where they go.
+        consumer: the release that answers; it is ready.
+        worker: of that release.
+        limits: of each process.
+        policy: when two answers are the same.
+    """
+
+    store: Store
+    consumer: Consumer
+    worker: Worker
+    limits: Limits
+    policy: Policy
+
+    def record(self, model: Model, wanted: Wanted) -> list[Recorded]:
+        """Record the goldens of a model's signatures.
+
+        Every answer is given twice, by two processes, and what an exporter recorded is compared with what its model answers
+        after a reload: an answer that is not the same twice is not frozen.
+
+        Args:
+            model: what is run; its own feeds are the typical inputs.
+            wanted: what is recorded.
+
+        Raises:
+            RecordingError: a signature has no inputs, does not run, or does not answer the same twice.
+            UsageError: there is no such signature.
+        """
+        assert self.consumer.runtime is not None
+        cases = [case for case in model.cases if wanted.signature in {None, case.signature}]
+        if not cases:
+            named = f"'{wanted.signature}'" if wanted.signature else "at all"
+            raise UsageError(f"{model.name} has no signature {named} to record")
+        around = dict(surroundings(self.worker, self.consumer.runtime, self.consumer.device))
+        made = []
+        for case in cases:
+            sets, notes = self._answered(model, case, _feeds(model, case, wanted))
+            key = Key(model=wanted.name, tags=model.tags, signature=case.signature)
+            golden = _golden(key, sets, _manifest(key, model, self._label, around, wanted))
+            made.append(self._keep(golden, wanted, notes))
+        return made
+
+    @property
+    def _label(self) -> str:
+        one = self.consumer
+        return f"{one.release} {one.provider} {one.loader} {one.device}"
+
+    def _answered(
+        self, model: Model, case: Case, feeds: Sequence[data_sets.Feed]
+    ) -> tuple[list[DataSet], list[str]]:
+        """Return the data sets that the release answers the same twice, and what was left out."""
+        asked = replace(case, feeds=tuple(feed.inputs for feed in feeds), expected=None)
+        unit = Unit(
+            model=replace(model, cases=(asked,)),
+            consumer=self.consumer,
+            check_twice=frozenset((case.signature,)),
+        )
+        [seen] = observe(self.worker, unit, self.limits)
+        _demand_run(model, case, seen)
+        second = seen.second.answers if seen.second else ()
+        sets, notes = [], []
+        for feed, answer, again in zip(feeds, seen.verdict.answers, second, strict=True):
+            said = answer
+            why = _unusable(answer, again, self.policy)
+            if why is None and feed.name == data_sets.TYPICAL and case.expected:
+                why = _unlike_export(case, answer, self.policy)
+                # What the producer computed is the answer; the reload only bore it out.
+                said = replace(answer, outputs=case.expected[0])
+            if why is not None and not feed.optional:
+                raise RecordingError(f"{model.name}, signature '{case.signature}': {why}")
+            if why is not None:
+                notes.append(f"without data set '{feed.name}': {why}")
+                continue
+            outputs = said.outputs or {}
+            sets.append(
+                goldens.data_set(
+                    feed.name, case, feed.inputs, outputs, dtypes=said.dtypes, why=feed.why
+                )
+            )
+        return sets, notes
+
+    def _keep(self, golden: Golden, wanted: Wanted, notes: Sequence[str]) -> Recorded:
+        """Put a golden into the store, beside what is there, over it, or before whoever reviews it."""
+        written = self.store.add(golden)
+        if written in {Written.NEW, Written.UNCHANGED}:
+            became = Became.NEW if written is Written.NEW else Became.UNCHANGED
+            return Recorded(key=golden.key, became=became, notes=tuple(notes))
+        there = self.store.read(golden.key)
+        merged = _merged(there, golden)
+        off = self._off(there, golden)
+        if not off and wanted.over is not Over.ALWAYS:
+            return self._grown(there, golden, merged, notes)
+        if wanted.over is Over.PROPOSE:
+            label = self._label.replace(" ", "-")
+            left = pending.leave(self.store, merged, label, summary=off)
+            said = (*notes, off, f"proposed in {left.path}")
+            return Recorded(key=golden.key, became=Became.PROPOSED, notes=said)
+        self.store.write(merged)
+        said = (*notes, off) if off else tuple(notes)
+        return Recorded(key=golden.key, became=Became.REPLACED, notes=said)
+
+    def _grown(
+        self, there: Golden, golden: Golden, merged: Golden, notes: Sequence[str]
+    ) -> Recorded:
+        """Keep what is there, which was agreed with, and add what it has not."""
+        had = {each.name for each in there.data_sets}
+        if {each.name for each in golden.data_sets} <= had:
+            said = (*notes, "the answers agree with it within the tolerance")
+            return Recorded(key=golden.key, became=Became.UNCHANGED, notes=said)
+        self.store.write(_only_new(there, merged))
+        return Recorded(key=golden.key, became=Became.GREW, notes=tuple(notes))
+
+    def _off(self, there: Golden, made: Golden) -> str:
+        """Return how data sets of one name differ beyond the golden's tolerance; empty if none does."""
+        policy = replace(
+            self.policy,
+            device=self.consumer.device,
+            overrides=there.manifest.overrides,
+            checks=there.manifest.checks,
+        )
+        had = {each.name: each for each in there.data_sets}
+        for each in made.data_sets:
+            if each.name not in had:
+                continue
+            said = _differs(had[each.name], each, policy)
+            if said:
+                return f"data set '{each.name}': {said}"
+        return ""
+
+
+def _feeds(model: Model, case: Case, wanted: Wanted) -> list[data_sets.Feed]:
+    if not case.feeds:
+        raise RecordingError(
+            f"{model.name}, signature '{case.signature}': there are no inputs to record: {case.why_no_feeds}",
+            hint="give some with --inputs FILE.npz",
+        )
+    said = (
+        "as the exporter recorded it" if case.expected else "made up from the signature, or given"
+    )
+    made = data_sets.feeds_of(
+        case, _specs(model, case), case.feeds[0], names=wanted.data_sets, said=said
+    )
+    return list(made)
+
+
+def _specs(model: Model, case: Case) -> dict[str, TensorSpec]:
+    assert model.meta_graph is not None
+    signature: Signature = model.meta_graph.signatures[case.signature]
+    found = signature.inputs.items()
+    return {name: dense for alias, spec in found for name, dense in inputs.components(alias, spec)}
+
+
+def _demand_run(model: Model, case: Case, seen: Seen) -> None:
+    """Refuse a release in which a signature does not come through."""
+    for verdict in (seen.verdict, seen.second):
+        if verdict is not None and verdict.completed and seen.case is not None:
+            continue
+        raise RecordingError(
+            f"{model.name}, signature '{case.signature}', cannot be recorded with "
+            f"{seen.unit.consumer.release}: {_end(verdict or seen.verdict)}",
+            hint="record it with a release that runs it: `savedmodel-compat run` tells which do",
+        )
+
+
+def _end(verdict: Verdict) -> str:
+    if verdict.failure is not None:
+        return one_line(verdict.failure.text)
+    refused = [answer.failure.text for answer in verdict.answers if answer.failure is not None]
+    if refused:
+        return one_line(refused[0])
+    return verdict.worker_lost or "its process broke off"
+
+
+def _unusable(answer: Answer, again: Answer, policy: Policy) -> str | None:
+    if answer.outputs is None:
+        said = answer.failure.text if answer.failure else "it gave no answer"
+        return f"its inputs are refused: {one_line(said)}"
+    if not answer.outputs:
+        return "it has no outputs"
+    first = Reference(name="first", outputs=(answer.outputs,))
+    found = compare_answers((again,), first, policy)
+    if found.compared and not found.differences:
+        return None
+    said = found.differences[0].text if found.differences else "it gave none"
+    return f"a second process answers something else: {said}"
+
+
+def _unlike_export(case: Case, answer: Answer, policy: Policy) -> str | None:
+    assert case.expected is not None
+    exported = Reference(name="export", outputs=(case.expected[0],))
+    found = compare_answers((answer,), exported, policy)
+    if not found.differences:
+        return None
+    return f"what the exporter recorded is not what its model answers: {found.differences[0].text}"
+
+
+def _manifest(
+    key: Key, model: Model, by: str, around: Mapping[str, Any], wanted: Wanted
+) -> Manifest:
+    return Manifest(
+        model=key.model,
+        tags=key.tags,
+        signature=key.signature,
+        producer=model.producer,
+        recorded_by=by,
+        source=wanted.source,
+        surroundings=around,
+        data_sets=(),
+        history=(Event(date=today(), what="recorded", reason=wanted.reason, by=by),),
+    )
+
+
+def _golden(key: Key, sets: Sequence[DataSet], manifest: Manifest) -> Golden:
+    return Golden(key=key, manifest=manifest, data_sets=tuple(sets))
+
+
+def _merged(there: Golden, made: Golden) -> Golden:
+    """Return a golden made anew, with what was said of the one that is there, and its other data sets."""
+    names = {each.name for each in made.data_sets}
+    kept = [each for each in there.data_sets if each.name not in names]
+    sets = _ordered([*made.data_sets, *kept])
+    return _with_sets(made, sets, there)
+
+
+def _only_new(there: Golden, merged: Golden) -> Golden:
+    """Return the golden that is there with the data sets that it had not; those that it had stay bit for bit."""
+    had = {each.name: each for each in there.data_sets}
+    sets = [had.get(each.name, each) for each in merged.data_sets]
+    return _with_sets(merged, sets, there)
+
+
+def _with_sets(made: Golden, sets: Sequence[DataSet], there: Golden) -> Golden:
+    manifest = replace(
+        made.manifest,
+        overrides=there.manifest.overrides,
+        checks=there.manifest.checks,
+        history=(*there.manifest.history, made.manifest.history[-1]),
+    )
+    return Golden(key=made.key, manifest=manifest, data_sets=tuple(sets))
+
+
+def _ordered(sets: Sequence[DataSet]) -> list[DataSet]:
+    order = {name: at for at, name in enumerate(data_sets.NAMES)}
+    return sorted(sets, key=lambda each: (order.get(each.name, len(order)), each.name))
+
+
+def _differs(old: DataSet, new: DataSet, policy: Policy) -> str:
+    """Return how one data set differs from another of its name; empty if it does not."""
+    if _unlike_inputs(old, new):
+        return "it has other inputs"
+    found = compare(
+        old.outputs,
+        new.outputs,
+        policy,
+        expected_dtypes=goldens.outputs_of(old.dtypes),
+        actual_dtypes=goldens.outputs_of(new.dtypes),
+    )
+    return found.differences[0].text if found.differences else ""
+
+
+def _unlike_inputs(old: DataSet, new: DataSet) -> bool:
+    if set(old.inputs) != set(new.inputs):
+        return True
+    pairs = [(to_wire(a, old.inputs[a]), to_wire(a, new.inputs[a])) for a in old.inputs]
+    return any((a.dtype, a.shape, a.data) != (b.dtype, b.shape, b.data) for a, b in pairs)

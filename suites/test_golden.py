@@ -1,0 +1,143 @@
+"""The goldens of this repository: what old releases wrote and answered, in every release, loader and way of computing.
+
+Wherever a model loads and runs, it has to answer what its golden says. Whether it does, the registries tell
+beforehand, and `test_prediction.py` holds them to it; here a cell that fails otherwise than predicted fails, too.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from savedmodel_compat import config
+from savedmodel_compat.golden import frozen
+from savedmodel_compat.golden.store import Store
+from savedmodel_compat.matrix.cells import Outcome, Stage
+from savedmodel_compat.matrix.goldens import with_goldens
+from savedmodel_compat.matrix.predicted import disagreements
+from savedmodel_compat.matrix.ready import is_unsupported
+from savedmodel_compat.report.words import disagreement, in_words
+from savedmodel_compat.runtimes import devices, pins, specs
+
+if TYPE_CHECKING:
+    from savedmodel_compat.matrix.cells import Result
+    from savedmodel_compat.matrix.models import Model
+    from savedmodel_compat.matrix.runner import Runner
+
+Run = Callable[..., "list[Result]"]
+
+ROOT = Path(__file__).parent.parent
+GOLDENS = Store(ROOT / "golden")
+CONSUMERS = [pin.release for pin in pins.load().on("cpu")]
+SMOKE = "1.15.5,2.4.4,2.11.1,2.21.0"
+# An environment of each takes its time; `SAVEDMODEL_COMPAT_CONSUMERS` names other ones, such as `all`.
+PYTHON_CONSUMERS = [
+    pin.release
+    for pin in specs.select(os.environ.get("SAVEDMODEL_COMPAT_CONSUMERS", SMOKE), pins.load())
+]
+PRODUCERS = ("1.15.5", "2.11.1", "2.21.0")
+EXPORTERS = sorted(config.read(ROOT / "pyproject.toml").exporters)
+FROZEN = frozen.names(GOLDENS.root)
+VARIANTS = [device.name for device in devices.DEVICES if device.base == "cpu"]
+
+
+@pytest.mark.parametrize("consumer", CONSUMERS)
+def test_frozen_models_answer_what_they_answered(
+    consumer: str, savedmodel_runner: Runner, savedmodel_run: Run
+) -> None:
+    """What named releases wrote once loads and answers as it did, in every release that takes it."""
+    passed = 0
+    for name in FROZEN:
+        results = savedmodel_run(golden(savedmodel_runner.load(frozen_path(name))), on=consumer)
+        passed += judge(results)
+    assert passed >= (3 if consumer == "1.4.1" else 20)
+
+
+@pytest.mark.parametrize("loader", ["c", "v1", "v2"])
+@pytest.mark.parametrize("consumer", PYTHON_CONSUMERS)
+def test_exports_answer_what_one_release_recorded(
+    consumer: str, loader: str, savedmodel_runner: Runner, savedmodel_run: Run
+) -> None:
+    """One golden holds for what every producer exports, stripped or not, with every loader."""
+    if loader == "v2" and consumer.startswith("1."):
+        pytest.skip(f"tf.saved_model.load came with 2.0; this is {consumer}")
+    provider = "wheel" if loader == "c" else "venv"
+    passed = 0
+    for model in exports(savedmodel_runner):
+        results = savedmodel_run(golden(model), on=consumer, provider=provider, loader=loader)
+        passed += judge(results)
+    assert passed >= (40 if consumer.startswith("1.") else 80)
+
+
+@pytest.mark.parametrize("device", VARIANTS)
+@pytest.mark.parametrize("name", ["mnist_cnn-1.15.5", "functions_module-2.11.1"])
+def test_ways_of_computing_stay_within_their_tolerances(
+    name: str, device: str, savedmodel_runner: Runner, savedmodel_run: Run
+) -> None:
+    """What changes the order of sums changes no answer by more than is allowed for it."""
+    model = golden(savedmodel_runner.load(frozen_path(name)))
+    results = savedmodel_run(model, on="1.15.5,2.11.1,2.21.0", device=device)
+    assert all(result.cell.device == device for result in results)
+    assert judge(results)
+
+
+def test_an_attr_that_is_ignored_is_seen_in_the_answer(
+    savedmodel_runner: Runner, savedmodel_run: Run
+) -> None:
+    """2.5 drops `blank_index`: the model loads and runs there, its golden fails, and both reasons are told."""
+    model = golden(savedmodel_runner.load(frozen_path("ctc_greedy_decoder-2.6.5")))
+    older, own, newest = savedmodel_run(model, on="2.5.3,2.6.5,2.21.0")
+    assert older.stage is Stage.COMPARE
+    assert older.causes == ("attr-ignored", "output-mismatch")
+    assert (older.detail.op, older.detail.attr) == ("CTCGreedyDecoder", "blank_index")
+    assert "data set 'typical': output 'labels': 5 of 8 elements differ" in older.message
+    for result in (own, newest):
+        assert (result.outcome, result.reference) == (Outcome.PASS, "golden")
+
+
+def exports(runner: Runner) -> Iterator[Model]:
+    """Yield what every exporter writes in every producer that has what it needs."""
+    for exporter in EXPORTERS:
+        # A placeholder and an identity have no attr that could be stripped.
+        for strip in (True,) if exporter == "every_dtype" else (False, True):
+            for producer in PRODUCERS:
+                made = runner.export_or_say(exporter, producer=producer, strip=strip)
+                if made.model is not None:
+                    yield made.model
+                elif made.problem is not None and not is_unsupported(made.problem):
+                    raise made.problem
+
+
+def frozen_path(name: str) -> Path:
+    """Return where a frozen model lies."""
+    return GOLDENS.root / "models" / name
+
+
+def golden(model: Model) -> Model:
+    """Return a model with its goldens; a signature without one would fail."""
+    [found] = with_goldens([model], GOLDENS)
+    return found
+
+
+def judge(results: Sequence[Result]) -> int:
+    """Fail with what answers otherwise than its golden, or fails otherwise than predicted; return how many passed."""
+    wrong = [
+        result
+        for result in results
+        if result.outcome is Outcome.INFRA_ERROR
+        or any(cause.startswith(("output-", "golden-")) for cause in result.causes)
+    ]
+    # What ignores an attr that matters may answer anything; that it is ignored is what was predicted.
+    wrong = [result for result in wrong if "attr-ignored" not in result.causes]
+    if wrong:
+        pytest.fail("\n\n".join(map(in_words, wrong)), pytrace=False)
+    differing = disagreements(list(results))
+    if differing:
+        pytest.fail("\n\n".join(map(disagreement, differing)), pytrace=False)
+    passed = [result for result in results if result.outcome is Outcome.PASS]
+    assert all(result.reference == "golden" and result.compared for result in passed)
+    return len(passed)
