@@ -9,16 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as st_numpy
 from tests.golden import stored
 
 from savedmodel_compat.golden._names import escape, escape_all
 from savedmodel_compat.golden.store import Golden, Key, Store, Written
 from savedmodel_compat.tensors import DTYPES, DType, dtype_from_name
-
-pytest.importorskip("hypothesis")
-from hypothesis import HealthCheck, example, given, settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as st_numpy
 
 Array = np.ndarray[Any, Any]
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from savedmodel_compat.golden.store import DataSet, Golden, Key, Store
 from savedmodel_compat.golden.tolerances import Policy
@@ -19,9 +21,6 @@ from savedmodel_compat.runtimes.base import Runtime
 from savedmodel_compat.runtimes.client import Worker
 from savedmodel_compat.runtimes.requests import Limits, LoadAndRun
 from savedmodel_compat.tensors import dtype_from_name
-
-hypothesis = pytest.importorskip("hypothesis")
-st = pytest.importorskip("hypothesis.strategies")
 
 Array = np.ndarray[Any, Any]
 
@@ -131,8 +130,9 @@ def template(key: Key) -> Any:
 def same(a: Array, b: Array) -> bool:
     """Tell whether two arrays are equal in type, shape and every bit."""
     if a.dtype == object:
-        return a.shape == b.shape and a.tolist() == b.tolist()
-    return (a.dtype, a.shape, a.tobytes()) == (b.dtype, b.shape, b.tobytes())
+        return bool(a.shape == b.shape and a.tolist() == b.tolist())
+    pairs = ((a.dtype, b.dtype), (a.shape, b.shape), (a.tobytes(), b.tobytes()))
+    return all(bool(one == other) for one, other in pairs)
 
 
 @pytest.mark.parametrize(("release", "dtype"), cases())
@@ -147,8 +147,8 @@ def test_every_bit_survives(
     [case] = [case for case in model.cases if case.signature == dtype]
     store = Store(tmp_path_factory.mktemp("golden"))
 
-    @hypothesis.settings(max_examples=2, deadline=None, database=None, derandomize=True)
-    @hypothesis.given(st.lists(arrays(dtype), min_size=10, max_size=10))
+    @settings(max_examples=2, deadline=None, database=None, derandomize=True)
+    @given(st.lists(arrays(dtype), min_size=10, max_size=10))
     def check(drawn: list[Array]) -> None:
         sets = [kept(store, case, array) for array in drawn]
         assert all(same(each.inputs["x"], array) for each, array in zip(sets, drawn, strict=True))

@@ -100,7 +100,7 @@ def _most(values: Iterator[float | None]) -> float | None:
 
 
 def as_lines(found: Sequence[Row], *, markdown: bool) -> Iterator[str]:
-    """Yield a table; the releases in which nothing differs by a bit share a row.
+    """Yield a table; releases of which the same is to be said share a row.
 
     Args:
         found: what `rows` gave.
@@ -123,29 +123,32 @@ def as_lines(found: Sequence[Row], *, markdown: bool) -> Iterator[str]:
 
 
 def _together(found: Sequence[Row]) -> Iterator[Row]:
-    """Yield one row for all releases of an element type on a device that are equal bit for bit, then the others."""
-    groups: dict[tuple[str, str], list[Row]] = {}
+    """Yield one row for all releases of which the same is to be said, in the order of their first ones."""
+    groups: dict[tuple[object, ...], list[Row]] = {}
     for row in found:
-        groups.setdefault((row.dtype, row.device), []).append(row)
-    for rows_of_device in groups.values():
-        equal = [row for row in rows_of_device if row.used == 0]
-        if equal:
-            yield replace(
-                equal[0],
-                consumer=_releases(equal),
-                loaders=", ".join(sorted({n for row in equal for n in row.loaders.split(", ")})),
-                cells=sum(row.cells for row in equal),
-                elements=sum(row.elements for row in equal),
-            )
-        yield from (row for row in rows_of_device if row.used != 0)
+        figures = _figures(row)
+        groups.setdefault(
+            (row.dtype, row.device, figures, row.where if row.used else ""), []
+        ).append(row)
+    for alike in groups.values():
+        yield replace(
+            alike[0],
+            consumer=_releases([row.consumer for row in alike]),
+            loaders=", ".join(sorted({name for row in alike for name in row.loaders.split(", ")})),
+            cells=sum(row.cells for row in alike),
+            elements=sum(row.elements for row in alike),
+            off=sum(row.off for row in alike),
+        )
 
 
-def _releases(equal: Sequence[Row]) -> str:
-    if len(equal) == 1:
-        return equal[0].consumer
-    return f"{len(equal)}, {equal[0].consumer} to {equal[-1].consumer}"
+def _releases(consumers: Sequence[str]) -> str:
+    """Return releases in words: the first and the last of many, with their number."""
+    if len(consumers) <= _LISTED:
+        return ", ".join(consumers)
+    return f"{consumers[0]} … {consumers[-1]} ({len(consumers)})"
 
 
+_LISTED = 6
 _HEAD = (
     "dtype",
     "device",
@@ -172,12 +175,18 @@ def _texts(row: Row) -> tuple[str, ...]:
         str(row.cells),
         str(row.elements),
         str(row.off),
+        *_figures(row),
+        str(tolerance_for(row.dtype, row.device) or "exact"),
+        row.where if row.used else "-",
+    )
+
+
+def _figures(row: Row) -> tuple[str, ...]:
+    return (
         _number(row.max_abs),
         _number(row.max_rel),
         "-" if row.max_ulp is None else str(row.max_ulp),
         "beyond" if row.used is None else f"{100 * row.used:.2g} %",
-        str(tolerance_for(row.dtype, row.device) or "exact"),
-        row.where if row.used else "-",
     )
 
 
