@@ -336,6 +336,32 @@ def test_status_tells_stale_from_fresh(
     assert f"stale    {NAME}" in capsys.readouterr().out
 
 
+def test_a_stale_golden_is_renewed_where_the_answer_stayed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An exporter that changed makes its goldens stale; recording them again keeps every tensor, and says why."""
+    monkeypatch.chdir(tmp_path)
+    exporters = Path(__file__).parent.parent / "suites" / "exporters"
+    for name in ("half_plus_two.py", "_saving.py"):
+        shutil.copy(exporters / name, tmp_path / name)
+    record = ("record", "half_plus_two.py::export_module", "--with", RELEASE)
+    assert golden(*record) == 0
+    store = Store(tmp_path / "golden")
+    [key] = store.keys()
+    before = (store.place(key) / "typical.tensors").read_bytes()
+    with (tmp_path / "_saving.py").open("a") as file:
+        file.write("# another line\n")
+    capsys.readouterr()
+    assert golden("status") == 1
+    assert "stale " in capsys.readouterr().out
+    assert golden(*record, "--reason", "a comment was added") == 0
+    assert "renewed " in capsys.readouterr().out
+    assert golden("status") == 0
+    assert (store.place(key) / "typical.tensors").read_bytes() == before
+    reasons = [event.reason for event in store.manifest(key).history]
+    assert reasons == ["first recording", "a comment was added"]
+
+
 def test_status_names_what_models_and_records_lack(
     store: Store, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -14,6 +14,7 @@ from savedmodel_compat.errors import (
     GoldenMissingError,
     InfrastructureError,
     UnsupportedError,
+    UsageError,
 )
 from savedmodel_compat.golden import _folders, _manifest_read, tensorfile
 from savedmodel_compat.golden._facts import check_statistics
@@ -174,6 +175,27 @@ class Store:
                 self.put(files)
                 return Written.NEW
             return Written.UNCHANGED if there == files.digest else Written.DIFFERS
+
+    def renew(self, golden: Golden) -> None:
+        """Write what a golden says of itself anew, where its tensors are those that are there.
+
+        Args:
+            golden: with the tensors that are there, and another manifest.
+
+        Raises:
+            GoldenMissingError: there is none.
+            GoldenDamagedError: the one that is there is damaged.
+            UsageError: its tensors are others, or it does not hold together.
+            InfrastructureError: as for `write`.
+        """
+        files = files_of(golden)
+        with self.locked():
+            if self._golden_at(self.place(golden.key)).manifest.digest != files.digest:
+                raise UsageError(
+                    f"the tensors of {golden.key} are others than those that are there",
+                    hint="write it, or propose it",
+                )
+            self.put(files)
 
     def remove(self, key: Key) -> None:
         """Remove a golden, and the folders above it that are empty then.

@@ -35,6 +35,7 @@ class Became(Enum):
 
     NEW = "new"
     UNCHANGED = "unchanged"
+    RENEWED = "renewed"
     GREW = "grew"
     REPLACED = "replaced"
     PROPOSED = "proposed"
@@ -178,10 +179,11 @@ class Recorder:
     def _keep(self, golden: Golden, wanted: Wanted, notes: Sequence[str]) -> Recorded:
         """Put a golden into the store, beside what is there, over it, or before whoever reviews it."""
         written = self.store.add(golden)
-        if written in {Written.NEW, Written.UNCHANGED}:
-            became = Became.NEW if written is Written.NEW else Became.UNCHANGED
-            return Recorded(key=golden.key, became=became, notes=tuple(notes))
+        if written is Written.NEW:
+            return Recorded(key=golden.key, became=Became.NEW, notes=tuple(notes))
         there = self.store.read(golden.key)
+        if written is Written.UNCHANGED:
+            return self._renewed(there, golden, notes)
         merged = _merged(there, golden)
         off = self._off(there, golden)
         if not off and wanted.over is not Over.ALWAYS:
@@ -202,9 +204,21 @@ class Recorder:
         had = {each.name for each in there.data_sets}
         if {each.name for each in golden.data_sets} <= had:
             said = (*notes, "the answers agree with it within the tolerance")
-            return Recorded(key=golden.key, became=Became.UNCHANGED, notes=said)
+            return self._renewed(there, golden, said)
         self.store.write(_only_new(there, merged))
         return Recorded(key=golden.key, became=Became.GREW, notes=tuple(notes))
+
+    def _renewed(self, there: Golden, golden: Golden, notes: Sequence[str]) -> Recorded:
+        """Keep the answers that are there; if they are of another source by now, say so in the manifest."""
+        if there.manifest.source == golden.manifest.source:
+            return Recorded(key=golden.key, became=Became.UNCHANGED, notes=tuple(notes))
+        manifest = replace(
+            there.manifest,
+            source=golden.manifest.source,
+            history=(*there.manifest.history, golden.manifest.history[-1]),
+        )
+        self.store.renew(Golden(key=there.key, manifest=manifest, data_sets=there.data_sets))
+        return Recorded(key=golden.key, became=Became.RENEWED, notes=tuple(notes))
 
     def _off(self, there: Golden, made: Golden) -> str:
         """Return how data sets of one name differ beyond the golden's tolerance; empty if none does."""
