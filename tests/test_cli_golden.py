@@ -217,6 +217,7 @@ def test_a_difference_is_proposed_accepted_and_remembered(
     assert after.digest != before.digest
     assert [event.what for event in after.history] == ["recorded", "accepted"]
     assert after.history[-1].reason == "the bias is 2 after all"
+    assert after.surroundings == before.surroundings
     code, [cell] = run(model)
     assert (code, cell["outcome"]) == (0, "pass")
     assert golden("status") == 0
@@ -444,3 +445,102 @@ def test_a_tolerance_of_the_manifest_holds(store: Store, model: Path) -> None:
         path.write_text(text.replace('"tolerances": []', tolerance))
         _, [cell] = run(model)
         assert cell["cause"] == cause
+
+
+def test_a_tolerance_of_an_output_that_is_gone_stops_nothing(store: Store, model: Path) -> None:
+    """An answer with other outputs is told and proposed, though the manifest speaks of one that it has not."""
+    changed(store, lambda s: {"z": s.outputs["y"]})
+    [key] = store.keys()
+    path = store.place(key) / "manifest.json"
+    tolerance = '"tolerances": [{"output": "z", "atol": 0.3, "reason": "rough"}]'
+    path.write_text(path.read_text().replace('"tolerances": []', tolerance))
+    code, [cell] = run(model)
+    assert (code, cell["cause"]) == (1, "output-names-differ")
+    assert "is proposed in" in cell["notes"][-1]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--inputs", "inputs.npz"), ("--reference", "2.11.1")],
+    ids=["inputs", "reference"],
+)
+def test_a_golden_has_its_own_inputs_and_answers(
+    arguments: tuple[str, str], store: Store, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What would be ignored is refused."""
+    assert cli.run(["run", str(model), "--golden", str(store.root), *arguments]) == 4
+    assert f"{arguments[0]} does not go with --golden" in capsys.readouterr().err
+
+
+def test_an_answer_that_waits_is_said(
+    store: Store, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run ends with how many answers wait for review, and where to look."""
+    changed(store, lambda s: {"y": s.outputs["y"] + 1})
+    capsys.readouterr()
+    run(model)
+    assert "1 answer waits for review: savedmodel-compat golden status" in capsys.readouterr().err
+
+
+def test_what_cannot_be_recorded_keeps_nothing_else_from_it(
+    store: Store, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A source that is none, and a signature that refuses what is made up, are told; all else is recorded."""
+    nowhere, other = tmp_path / "nowhere", tmp_path / "other"
+    shutil.copytree(model, other)
+    capsys.readouterr()
+    assert golden("record", str(nowhere), str(other), "--with", RELEASE) == 4
+    said = capsys.readouterr()
+    assert "there is no folder" in said.err
+    assert "3 goldens" in said.out
+
+
+def test_a_retrained_model_is_told_from_another_release(store: Store, model: Path) -> None:
+    """The advice says that it is the model that is another one, and the accepted golden names it."""
+    changed(store, lambda s: {"y": s.outputs["y"] + 1})
+    (model / "assets.extra").mkdir()
+    (model / "assets.extra" / "note.txt").write_text("another model")
+    _, [cell] = run(model)
+    assert "the model is not the one that the golden was recorded from" in cell["fix"]
+    assert golden("accept", NAME, "--reason", "trained again") == 0
+    assert golden("status") == 0
+    assert store.manifest(*store.keys()).source.sha256 == cell["model_sha256"]
+
+
+def test_made_up_inputs_are_several_and_their_edges_all_there(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the batch is open, three rows are made up, and every edge has its row."""
+    monkeypatch.chdir(tmp_path)
+    serving = ("--signature", "serving_default")
+    assert golden("record", str(model), "--with", RELEASE, *serving) == 0
+    store = Store(tmp_path / "golden")
+    sets = {each.name: each.inputs["x"] for each in store.read(*store.keys()).data_sets}
+    assert len(np.unique(sets["typical"])) == 3
+    assert sets["many"].shape == (17, 1)
+    assert {0.0, 1.0, -1.0, 100.0} <= set(sets["edges"].ravel().tolist())
+
+
+def test_a_name_means_that_golden_also_where_it_is_a_pattern(
+    store: Store, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is printed can be given back: it deletes what it names, not what it would match."""
+    serving = ("--signature", "serving_default", "--with", RELEASE)
+    for name in ("m[1]", "m1"):
+        assert golden("record", str(model), *serving, "--as", name) == 0
+    assert golden("prune", "m[1]:serve:serving_default", "--yes") == 0
+    assert [key.model for key in list(store.keys())] == ["half", "m1"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"schema": 1}', '{"cells": [1]}', "\0"])
+@pytest.mark.parametrize(
+    "command", [("status", "--record"), ("margins",)], ids=["status", "margins"]
+)
+def test_what_is_no_record(
+    command: tuple[str, ...], text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file that is something else is a usage error that names it."""
+    path = tmp_path / "record.json"
+    path.write_text(text)
+    assert golden(*command, str(path)) == 4
+    assert f"{path} is no record of a run" in capsys.readouterr().err

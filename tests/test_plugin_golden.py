@@ -162,10 +162,11 @@ def files(project: pytest.Pytester) -> dict[str, bytes]:
 
 def test_a_missing_golden_fails(run: Run, project: pytest.Pytester) -> None:
     """Without a golden no item passes, and nothing is written."""
+    (project.path / "golden").mkdir()
     result = run()
     result.assert_outcomes(failed=4)
     result.stdout.fnmatch_lines(["*golden-missing*", "*savedmodel-compat golden record*"])
-    assert not (project.path / "golden").exists()
+    assert not list((project.path / "golden").iterdir())
 
 
 def test_new_records_what_is_missing(run: Run, project: pytest.Pytester) -> None:
@@ -225,10 +226,14 @@ def test_in_ci_only_the_command_line_writes(
     """A variable that somebody forgot makes no job agree with itself; a flag does, and is meant."""
     monkeypatch.setenv("CI", "true")
     monkeypatch.setenv("SAVEDMODEL_COMPAT_GOLDEN", "all")
+    (project.path / "golden").mkdir()
     result = plain("-k", "first")
     result.assert_outcomes(failed=2)
     result.stdout.fnmatch_lines(["savedmodel-compat: *golden none"])
-    assert not (project.path / "golden").exists()
+    assert not list((project.path / "golden").iterdir())
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--savedmodel-golden=new")
+    plain("-k", "first").assert_outcomes(failed=2)
+    monkeypatch.delenv("PYTEST_ADDOPTS")
     plain("-k", "first", "--savedmodel-golden=new").assert_outcomes(passed=2)
     monkeypatch.delenv("CI")
     plain("-k", "second").assert_outcomes(passed=2)
@@ -252,7 +257,7 @@ def test_an_unused_golden_is_reported_when_all_is_selected(
     run: Run, recorded: pytest.Pytester
 ) -> None:
     """A golden that no test used is named at the end; not if something was left out."""
-    said = "savedmodel-compat: 1 goldens in golden were used by no test of this run:"
+    said = "savedmodel-compat: 1 golden in golden was used by no test of this run:"
     recorded.makepyfile(test_it=TESTS.replace('"first", "second"', '"first"'))
     result = run()
     result.stdout.fnmatch_lines([said, f"  {NAMES[1]}"])
@@ -292,7 +297,7 @@ def test_devices_are_items_of_their_own(plain: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--savedmodel-golden=some"], "*there is no golden 'some'*"),
+        (["--savedmodel-golden=some"], "*there is no golden mode 'some'*"),
         (["--savedmodel-device=cpu,tpu"], "*there is no device 'tpu'*"),
     ],
 )

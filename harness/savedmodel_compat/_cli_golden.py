@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from savedmodel_compat.errors import UsageError
+from savedmodel_compat.errors import EmptySelectionError, UsageError
 
 if TYPE_CHECKING:
+    from savedmodel_compat.config import Configuration
+    from savedmodel_compat.errors import GoldenDamagedError
     from savedmodel_compat.golden.pending import Proposal
     from savedmodel_compat.golden.store import Key, Store
     from savedmodel_compat.matrix.golden_status import Standing
 
 DEFAULT = "golden"
 _NOT_FRESH = 1
+_FIRST = (3, 4, 7, 1, 5)
+"""Exit codes in the order in which they hold."""
 _WORST = ("damaged", "missing", "stale")
+_LINE = 200
+# A summary is one line, of which each data set says its part.
+_DATA_SET = re.compile(r"(?:^|; )data set '(.*?)': (.*?)(?=; data set '|$)")
 
 
 def _directory(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -95,21 +103,26 @@ def record(sources: tuple[str, ...], directory: Path | None, **options: Any) -> 
     store = _store(directory)
     with Recording(store, options) as recording:
         found = recording.run(sources)
-    click.echo(f"{len(found)} goldens in {store.root}: {_counts([r.became.value for r in found])}")
+    if not found and not recording.problems:
+        raise _nothing_recorded(sources)
+    goldens = "1 golden" if len(found) == 1 else f"{len(found)} goldens"
+    click.echo(f"{goldens} in {store.root}: {_counts([r.became.value for r in found])}")
     for problem in recording.problems:
         click.echo(f"error: {problem}", err=True)
-    proposed = any(each.became.value == "proposed" for each in found)
-    return 1 if recording.problems or proposed else 0
+    codes = {problem.exit_code for problem in recording.problems}
+    if any(each.became.value == "proposed" for each in found):
+        codes.add(_NOT_FRESH)
+    return next((code for code in _FIRST if code in codes), 0)
 
 
 @golden.command()
-@click.argument("models", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("models", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
 @_directory
 @click.option(
     "--record",
     "records",
     multiple=True,
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=click.Path(path_type=Path, dir_okay=False),
     help="A record of a run (--json); give those of all shards. Tells which goldens are unused, and which are missing.",
 )
 @click.option(
@@ -118,22 +131,32 @@ def record(sources: tuple[str, ...], directory: Path | None, **options: Any) -> 
 def status(
     models: tuple[Path, ...], directory: Path | None, records: tuple[Path, ...], form: str
 ) -> int:
-    """Say how goldens stand, and what is proposed; MODELS are models that ought to have some, too.
+    """Say how all goldens stand, and what is proposed; each PATH is a model that ought to have some, too.
+
+    A PATH is a folder, and never the name of a golden.
 
     Exit code 1 if one is damaged, missing or stale, or if a proposal waits.
     """
-    from savedmodel_compat import config
     from savedmodel_compat.golden import pending
-    from savedmodel_compat.matrix.golden_status import standings
+    from savedmodel_compat.matrix.golden_status import Standing, State, standings
 
     store = _store(directory)
-    read = [json.loads(path.read_text(encoding="utf-8")) for path in records]
-    found = standings(store, config.load(), models=models, records=read)
-    proposals = pending.proposals(store)
+    read = [_read_record(path) for path in records]
+    found = standings(store, _configuration(directory), models=models, records=read)
+    proposals, damage = pending.listing(store)
+    found = [
+        *(
+            Standing(name=_below(store, each), state=State.DAMAGED, why=each.problem)
+            for each in damage
+        ),
+        *found,
+    ]
     if form == "json":
         click.echo(json.dumps(_as_json(found, proposals), indent=1))
     else:
         _say_status(store, found, proposals)
+        if read and any(each.state is State.UNUSED for each in found):
+            click.echo(_of_whole(len(read)), err=True)
     bad = any(each.state.value in _WORST for each in found)
     return _NOT_FRESH if bad or proposals else 0
 
@@ -147,8 +170,9 @@ def status(
 def accept(
     names: tuple[str, ...], directory: Path | None, reason: str, label: str | None, everything: bool
 ) -> int:
-    """Put proposed answers in the place of goldens. NAMES are goldens, or patterns such as 'mnist*'."""
+    """Put proposed answers in the place of goldens. NAMES are goldens, MODEL, MODEL:TAGS, or patterns such as 'mnist*'."""
     from savedmodel_compat.golden import pending
+    from savedmodel_compat.report.words import printable
 
     store = _store(directory)
     if not reason.strip():
@@ -158,7 +182,7 @@ def accept(
         _demand_one(key, proposals)
     for key, proposals in chosen.items():
         pending.accept(store, proposals[0], reason=reason)
-        click.echo(f"accepted {key.name} from {proposals[0].label}: {proposals[0].summary}")
+        click.echo(printable(f"accepted {key.name} from {_labels(proposals)}"))
     return 0
 
 
@@ -170,26 +194,39 @@ def accept(
 def reject(
     names: tuple[str, ...], directory: Path | None, label: str | None, everything: bool
 ) -> int:
-    """Remove proposals; the goldens stay as they are. NAMES are goldens, or patterns such as 'mnist*'."""
+    """Remove proposals; the goldens stay as they are. NAMES are goldens, MODEL, MODEL:TAGS, or patterns such as 'mnist*'."""
     from savedmodel_compat.golden import pending
+    from savedmodel_compat.report.words import printable
 
     store = _store(directory)
-    for key, proposals in _chosen(store, names, label, everything=everything).items():
+    damaged = {_below(store, each): each.path for each in pending.listing(store)[1]}
+    paths = damaged if everything and label is None else [one for one in names if one in damaged]
+    for name in paths:
+        pending.reject_damaged(store, damaged[name])
+        click.echo(printable(f"rejected {name}, which was damaged"))
+    rest = [name for name in names if name not in damaged]
+    if paths and not rest and not (everything and pending.proposals(store)):
+        return 0
+    for key, proposals in _chosen(store, rest, label, everything=everything).items():
         for proposal in proposals:
             pending.reject(store, proposal)
-            click.echo(f"rejected {key.name} from {proposal.label}")
+            click.echo(printable(f"rejected {key.name} from {proposal.label}"))
     return 0
 
 
 @golden.command()
 @click.argument("names", nargs=-1)
 @_directory
-@click.option("--unused", is_flag=True, help="Those that `golden status` calls unused.")
+@click.option(
+    "--unused",
+    is_flag=True,
+    help="Those that `golden status` calls unused; with --record of all shards, those that no cell was compared with, too.",
+)
 @click.option(
     "--record",
     "records",
     multiple=True,
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=click.Path(path_type=Path, dir_okay=False),
     help="As for `golden status`.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -200,17 +237,19 @@ def prune(
     records: tuple[Path, ...],
     yes: bool,
 ) -> int:
-    """Delete goldens; nothing else ever does. NAMES are goldens, or patterns such as 'mnist*'."""
-    from savedmodel_compat import config
+    """Delete goldens; nothing else ever does. NAMES are goldens, MODEL, MODEL:TAGS, or patterns such as 'mnist*'."""
     from savedmodel_compat.matrix.golden_status import State, standings
 
     store = _store(directory)
-    keys = {key.name: key for key in store.keys()}  # noqa: SIM118 - it is no mapping
-    chosen = {name for name in keys if any(fnmatchcase(name, one) for one in names)}
-    _demand_matches(names, keys)
+    listing = store.listing()
+    # One whose manifest says nothing goes by the name of its folder.
+    keys = {each.name: each.key for each in listing.damaged if each.key}
+    keys |= {key.name: key for key in listing.keys}
+    chosen = _meant(names, keys)
     if unused:
-        read = [json.loads(path.read_text(encoding="utf-8")) for path in records]
-        found = standings(store, config.load(), records=read)
+        read = [_read_record(path) for path in records]
+        found = standings(store, _configuration(directory), records=read)
+        click.echo(_of_whole(len(read)) if read else _OF_RECORDS, err=True)
         chosen |= {each.name for each in found if each.state is State.UNUSED and each.name in keys}
     elif not names:
         raise UsageError("prune: nothing is named", hint="name goldens, or give --unused")
@@ -235,7 +274,7 @@ def prune(
     "records",
     nargs=-1,
     required=True,
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=click.Path(path_type=Path, dir_okay=False),
 )
 @click.option(
     "--format",
@@ -248,7 +287,7 @@ def margins(records: tuple[Path, ...], form: str) -> int:
     """Show how far answers were from their references, by device and release, from RECORDS of runs (--json)."""
     from savedmodel_compat.report import margins as report
 
-    read = [json.loads(path.read_text(encoding="utf-8")) for path in records]
+    read = [_read_record(path) for path in records]
     rows = report.rows([cell for one in read for cell in one["cells"]])
     if form == "json":
         click.echo(json.dumps([row.as_json() for row in rows], indent=1))
@@ -265,21 +304,70 @@ def _store(directory: Path | None) -> Store:
     return Store(chosen.absolute())
 
 
+def _configuration(directory: Path | None) -> Configuration:
+    """Return the configuration that says what the goldens of a store are recorded from."""
+    from savedmodel_compat import config
+
+    return config.load(directory)
+
+
+_OF_RECORDS = (
+    "note: without --record only exporters that are no longer registered, and frozen models that are gone, tell of"
+    " unused goldens; which goldens of models nobody uses is told by the records of all shards only\n"
+    "hint: savedmodel-compat run … --json A.json, then --record A.json, once for each shard of the whole selection"
+)
+
+
+def _of_whole(count: int) -> str:
+    return (
+        f"note: what no cell of {'the record' if count == 1 else f'the {count} records'} was compared with counts as"
+        " unused: together they must be of the whole selection, and not of a single model or shard"
+    )
+
+
+def _nothing_recorded(sources: Sequence[str]) -> EmptySelectionError:
+    from savedmodel_compat import config
+
+    if sources:
+        return EmptySelectionError(
+            f"nothing is recorded: there is no signature to record in {', '.join(sources)}"
+        )
+    found = config.load()
+    if found.exporters:
+        return EmptySelectionError(
+            f"nothing is recorded: every registered exporter has goldens ({len(found.exporters)} are registered)",
+            hint="to record one again, name it",
+        )
+    return EmptySelectionError(
+        "nothing is recorded: no exporter is registered, and nothing is named",
+        hint="name a model's folder or FILE.py::function, or register exporters under"
+        " [tool.savedmodel-compat.exporters]",
+    )
+
+
+def _below(store: Store, error: GoldenDamagedError) -> str:
+    """Return the place of a damaged proposal as `golden status` names it, and `golden reject` takes it."""
+    return error.path.relative_to(store.root).as_posix()
+
+
 def _counts(words: Sequence[str]) -> str:
     found = dict.fromkeys(sorted(words))
     return ", ".join(f"{words.count(word)} {word}" for word in found) or "none"
 
 
 def _say_status(store: Store, found: Sequence[Standing], proposals: Sequence[Proposal]) -> None:
+    from savedmodel_compat.golden import pending
     from savedmodel_compat.report.words import printable
 
     for each in found:
         by = f"  by {each.manifest.recorded_by}" if each.manifest else ""
         why = f"  {each.why}" if each.why else ""
         click.echo(printable(f"{each.state.value:8} {each.name}{by}{why}"))
-    for proposal in proposals:
-        click.echo(printable(f"proposed {proposal.key.name}  by {proposal.label}"))
-        click.echo(printable(f"         {proposal.summary}"))
+    for group in pending.groups(proposals):
+        click.echo(printable(f"proposed {group[0].key.name}  by {_labels(group)}"))
+        for line in _lines(group[0].summary):
+            click.echo(printable(f"         {line}"))
+        click.echo(printable(f"         {group[0].path}"))
     click.echo(
         f"{store.root}: {_counts([each.state.value for each in found])}; {len(proposals)} proposed"
     )
@@ -288,6 +376,30 @@ def _say_status(store: Store, found: Sequence[Standing], proposals: Sequence[Pro
             "hint: savedmodel-compat golden accept NAME --reason TEXT, or golden reject NAME",
             err=True,
         )
+
+
+def _labels(proposals: Sequence[Proposal]) -> str:
+    """Return who left proposals that say the same."""
+    labels = ", ".join(proposal.label for proposal in proposals)
+    return f"{labels} (the same answer)" if len(proposals) > 1 else labels
+
+
+def _lines(summary: str) -> list[str]:
+    """Return a summary with one line for each data set, none so long that nobody reads the next."""
+    told: dict[str, list[str]] = {}
+    for name, text in _DATA_SET.findall(summary):
+        told.setdefault(name, []).append(text)
+    if not told:
+        return [_cut(summary)]
+    lines = []
+    for name, texts in told.items():
+        more = f"; and {len(texts) - 1} more outputs" if len(texts) > 1 else ""
+        lines.append(_cut(f"data set '{name}': {texts[0]}", _LINE - len(more)) + more)
+    return lines
+
+
+def _cut(text: str, length: int = _LINE) -> str:
+    return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 def _as_json(found: Sequence[Standing], proposals: Sequence[Proposal]) -> dict[str, Any]:
@@ -324,10 +436,9 @@ def _chosen(
         raise UsageError("no golden is named", hint="name goldens, or give --all")
     found: dict[Key, list[Proposal]] = {}
     there = pending.proposals(store)
-    _demand_matches(names, {each.key.name: each.key for each in there})
+    meant = _meant(names, [each.key.name for each in there])
     for each in there:
-        meant = everything or any(fnmatchcase(each.key.name, one) for one in names)
-        if meant and label in {None, each.label}:
+        if (everything or each.key.name in meant) and label in {None, each.label}:
             found.setdefault(each.key, []).append(each)
     if not found:
         labels = ", ".join(sorted({each.label for each in there})) or "none"
@@ -335,13 +446,49 @@ def _chosen(
     return found
 
 
-def _demand_matches(names: Sequence[str], known: dict[str, Key]) -> None:
-    for name in names:
-        if not any(fnmatchcase(one, name) for one in known):
+def _meant(said: Sequence[str], known: Collection[str]) -> set[str]:
+    """Return the goldens that somebody names: by name, else by pattern, by model, or by model and tags.
+
+    Raises:
+        UsageError: a name means none of them.
+    """
+    found: set[str] = set()
+    for one in said:
+        # A name that is there means that golden, whatever else it would be a pattern of.
+        alike = {name for name in known if fnmatchcase(name, one) or name.startswith(f"{one}:")}
+        meant = {one} if one in known else alike
+        if not meant:
             raise UsageError(
-                f"'{name}' is none of {', '.join(sorted(known)) or 'nothing'}",
+                f"'{one}' is none of {', '.join(sorted(known)) or 'nothing'}",
                 hint="`savedmodel-compat golden status` lists goldens and proposals",
             )
+        found |= meant
+    return found
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    """Read the record of a run.
+
+    Raises:
+        UsageError: there is none, or it is something else.
+    """
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _no_record(path, str(error)) from error
+    if not isinstance(record, dict) or not isinstance(record.get("cells"), list):
+        raise _no_record(path, "it has no cells")
+    cells = record["cells"]
+    if not all(isinstance(cell, dict) and "causes" in cell for cell in cells):
+        raise _no_record(path, "its cells are something else")
+    return record
+
+
+def _no_record(path: Path, why: str) -> UsageError:
+    return UsageError(
+        f"{path} is no record of a run: {why}",
+        hint="`savedmodel-compat run … --json FILE` and `--savedmodel-json=FILE` write one",
+    )
 
 
 def _demand_one(key: Key, proposals: Sequence[Proposal]) -> None:

@@ -170,7 +170,7 @@ def run(
         given=given,
         seed=options["seed"],
     )
-    matrix = _Matrix(options)
+    matrix = _Matrix({**options, "inputs_file": inputs_file})
     chosen = matrix.with_goldens(chosen)
     consumers = matrix.consumers()
     return matrix.finish(lambda session: session.run(chosen, consumers))
@@ -292,6 +292,15 @@ class _Matrix:
         with self.live:
             return self.session.consumers(where)
 
+    def _demand_goldens_alone(self) -> None:
+        """Refuse what says otherwise than a golden what is fed, or what is compared with."""
+        for name, flag in (("inputs_file", "--inputs"), ("reference", "--reference")):
+            if self._options.get(name) is not None:
+                raise UsageError(
+                    f"{flag} does not go with --golden: a golden has its own inputs and answers",
+                    hint="leave one of the two out",
+                )
+
     def with_goldens(self, models: list[Model]) -> list[Model]:
         """Return models with the goldens that they are compared with, if the user has named some."""
         folder = self._options["golden_directory"]
@@ -300,6 +309,7 @@ class _Matrix:
         from savedmodel_compat.golden.store import Store
         from savedmodel_compat.matrix.goldens import with_goldens
 
+        self._demand_goldens_alone()
         return with_goldens(models, Store(folder.absolute()))
 
     def say_downloads(self, spec: str, provider: str, device: str = "cpu") -> tuple[Pin, ...]:
@@ -308,11 +318,11 @@ class _Matrix:
         Raises:
             UnsupportedError: the provider needs another system than this one.
         """
-        from savedmodel_compat.runtimes import inventory, specs
+        from savedmodel_compat.runtimes import inventory
         from savedmodel_compat.runtimes.base import Provider, demand_linux
 
         demand_linux(Provider(provider))
-        pins = specs.select(spec, self.session.table, device=device)
+        pins = self.session.pinned(spec, device)
         rows = inventory.listing(pins, providers=[Provider(provider)])
         absent = [row for row in rows if row.state is inventory.State.ABSENT]
         size = sum(row.download_bytes or 0 for row in absent)
@@ -324,7 +334,7 @@ class _Matrix:
             asked = not self._options["yes"] and sys.stdin.isatty() and sys.stderr.isatty()
             if asked and not click.confirm("Go on?", default=True, err=True):
                 raise click.Abort
-        return pins
+        return tuple(pins)
 
     def finish(self, work: Callable[[Session], list[Result]]) -> int:
         """Run, print, write the record, and return the exit code."""
@@ -344,6 +354,7 @@ class _Matrix:
             said = record.as_record(results, started=self._started, interrupted=interrupted)
             record.write(said, self._record)
         terminal.print_matrix(results, _stdout())
+        self._say_proposed()
         code = exit_code(results, interrupted=interrupted)
         if self._options.get("strict_prediction") and disagreements(results):
             # Of all that may hold, only an interrupt and a fault of the infrastructure come before it.
@@ -353,6 +364,18 @@ class _Matrix:
         if code == EmptySelectionError.exit_code:
             click.echo("error: nothing was compared", err=True)
         return code
+
+    def _say_proposed(self) -> None:
+        proposals = self.session.options.proposals
+        if proposals is None or not proposals.left:
+            return
+        count = len(proposals.left)
+        waits = "1 answer waits" if count == 1 else f"{count} answers wait"
+        click.echo(
+            f"{waits} for review: savedmodel-compat golden status --golden "
+            f"{self._options['golden_directory']}",
+            err=True,
+        )
 
 
 def _demand_writable(record: Path | None) -> None:

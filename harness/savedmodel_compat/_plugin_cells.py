@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from savedmodel_compat._plugin_golden import Use, mode_of, prepared, store_of
+from savedmodel_compat._plugin_golden import NONE, Use, Writing, mode_of, prepared, store_of
 from savedmodel_compat._plugin_options import (
     KEYWORDS,
     MARKER,
@@ -117,6 +117,7 @@ def plan(config: pytest.Config, marker: pytest.Mark) -> list[CellRequest]:
     on, provider = setting(config, "on", marker), setting(config, "provider", marker)
     loaders = as_list(setting(config, "loader", marker))
     devices = as_list(setting(config, "device", marker))
+    where_of(on, provider, loaders, devices)
     consumers = releases(config, on, provider)
     sources = list(_sources(config, marker))
     golden = _use(config, marker)
@@ -145,9 +146,15 @@ def plan(config: pytest.Config, marker: pytest.Mark) -> list[CellRequest]:
 
 def _use(config: pytest.Config, marker: pytest.Mark) -> Use:
     """Return how the items of a test use goldens, and who records those that may be written."""
+    if marker.kwargs.get("golden_dir") == "":
+        raise UsageError(
+            f"marker {MARKER}, golden_dir is empty", hint="leave it out to compare with no goldens"
+        )
     directory = setting(config, "golden_dir", marker)
     if not directory:
         return Use()
+    mode = mode_of(config)
+    _check_folder(config.rootpath / directory, directory, mode)
     said = setting(config, "golden_with", marker)
     producers = marker.kwargs.get("producers")
     recorders = [said] if said else []
@@ -156,10 +163,22 @@ def _use(config: pytest.Config, marker: pytest.Mark) -> Use:
         recorders = list(reversed(releases(config, text, "venv")))
     return Use(
         directory=directory,
-        mode=mode_of(config),
+        mode=mode,
         recorders=tuple(recorders),
         strip=marker.kwargs.get("strip", "both") != "off",
     )
+
+
+def _check_folder(folder: Path, said: str, mode: str) -> None:
+    """Refuse a folder of goldens that is not there and that nobody will make."""
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"golden_dir '{said}': {folder} is no folder")
+    if mode == NONE and not folder.exists():
+        raise UsageError(
+            f"golden_dir '{said}': there is no folder {folder}",
+            hint="mend the name, or record goldens first: --savedmodel-golden=new, or "
+            f"`savedmodel-compat golden record --golden {said}`",
+        )
 
 
 def releases(config: pytest.Config, spec: str, provider: str) -> list[str]:
@@ -203,19 +222,20 @@ def where_of(
     )
 
 
-def run(runner: Runner, wanted: CellRequest) -> Ran:
+def run(runner: Runner, wanted: CellRequest, writing: Writing) -> Ran:
     """Run the cells of one item.
 
     Args:
         runner: the session's.
         wanted: what to run.
+        writing: what was recorded before.
 
     Raises:
         SavedModelCompatError: there is no such model, release or signature.
     """
     consumer = _consumer(runner, wanted)
     if wanted.producer is not None:
-        return _run_export(runner, wanted, consumer)
+        return _run_export(runner, wanted, consumer, writing)
     model = runner.load(wanted.model, seed=wanted.seed)
     # A consumer that is not ready compares nothing.
     candidates = (
@@ -223,22 +243,23 @@ def run(runner: Runner, wanted: CellRequest) -> Ran:
         if consumer.runtime
         else []
     )
-    return Ran(results=_run_model(runner, wanted, model, consumer, candidates))
+    return Ran(results=_run_model(runner, wanted, model, consumer, candidates, writing))
 
 
-def _run_model(
+def _run_model(  # noqa: PLR0917 - all of an item
     runner: Runner,
     wanted: CellRequest,
     model: Model,
     consumer: Consumer,
     candidates: list[Consumer],
+    writing: Writing,
 ) -> list[Result]:
     if not wanted.golden.directory:
         return runner.run(model, consumer, candidates=candidates, signature=wanted.signature)
     from savedmodel_compat.matrix.runner import only
 
     said = only(model, wanted.signature)
-    found = prepared(runner, said, wanted.model, wanted.golden, seed=wanted.seed)
+    found = prepared(runner, said, wanted.model, wanted.golden, seed=wanted.seed, writing=writing)
     return runner.run(
         found,
         consumer,
@@ -248,7 +269,7 @@ def _run_model(
     )
 
 
-def _run_export(runner: Runner, wanted: CellRequest, consumer: Consumer) -> Ran:
+def _run_export(runner: Runner, wanted: CellRequest, consumer: Consumer, writing: Writing) -> Ran:
     from savedmodel_compat.matrix.session import unexported
 
     exported = runner.export_or_say(
@@ -260,7 +281,7 @@ def _run_export(runner: Runner, wanted: CellRequest, consumer: Consumer) -> Ran:
     if exported.model is None:
         return Ran(results=unexported([exported], [consumer]), problem=exported.problem)
     # What the producer recorded is the reference: nobody else has to run the model for one.
-    return Ran(results=_run_model(runner, wanted, exported.model, consumer, []))
+    return Ran(results=_run_model(runner, wanted, exported.model, consumer, [], writing))
 
 
 def _consumer(runner: Runner, wanted: CellRequest) -> Consumer:

@@ -1,27 +1,32 @@
-"""Goldens in pytest: what a test's cells are compared with, what is recorded, and which goldens nobody used."""
+"""Goldens in pytest: what a test's cells are compared with, and what is recorded."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 import pytest
 
-from savedmodel_compat._plugin_options import on_command_line, setting
+from savedmodel_compat._plugin_options import given, on_command_line, setting
+from savedmodel_compat.errors import SavedModelCompatError, UsageError
 
 if TYPE_CHECKING:
     from savedmodel_compat.golden.store import Store
+    from savedmodel_compat.matrix.cells import Result
+    from savedmodel_compat.matrix.golden_session import Order
     from savedmodel_compat.matrix.models import Model
+    from savedmodel_compat.matrix.recording import Recorded
     from savedmodel_compat.matrix.runner import Runner
 
-PROPERTY = "savedmodel_golden"
+USED, WRITTEN = "savedmodel_golden", "savedmodel_golden_written"
+"""The properties by which items tell the controller of xdist which goldens they used, and which were written for them."""
+MODE = "savedmodel_golden_mode"
+"""What the controller of xdist tells its workers."""
 NONE, NEW, CHANGED, ALL = "none", "new", "changed", "all"
-_DESELECTED = "savedmodel_deselected"
-_SHOWN = 20
 _OFF = frozenset(("", "0", "false"))
 
 
@@ -42,18 +47,104 @@ class Use:
     strip: bool = True
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wrote:
+    """One golden that was written or proposed.
+
+    Args:
+        name: the golden's.
+        became: ``recorded``, ``replaced``, ``grew``, ``renewed`` or ``proposed``.
+        by: who answered; empty if nobody says.
+    """
+
+    name: str
+    became: str
+    by: str
+
+
+class Writing:
+    """What was recorded in this process: each golden once, for all items that want it."""
+
+    def __init__(self) -> None:
+        self._ended: dict[Hashable, SavedModelCompatError | None] = {}
+        self._untold: list[Wrote] = []
+        self._used: list[str] = []
+
+    def once(self, what: Hashable, record: Callable[[], Sequence[Wrote]]) -> None:
+        """Record, unless it was done before.
+
+        Args:
+            what: the golden, and how.
+            record: does it.
+
+        Raises:
+            SavedModelCompatError: it failed, now or for the item that was first: which item that is must not matter.
+        """
+        if what not in self._ended:
+            try:
+                self._untold += record()
+                self._ended[what] = None
+            except SavedModelCompatError as error:
+                self._ended[what] = error
+        problem = self._ended[what]
+        if problem is not None:
+            raise problem.with_traceback(None)
+
+    def use(self, names: Sequence[str]) -> None:
+        """Take note of goldens that an item is to be compared with, whatever becomes of it."""
+        self._used += names
+
+    def used(self) -> list[str]:
+        """Return those of which note was taken since this was asked last."""
+        told, self._used = self._used, []
+        return told
+
+    def news(self) -> list[Wrote]:
+        """Return what was written since this was asked last."""
+        told, self._untold = self._untold, []
+        return told
+
+
+_WRITING = pytest.StashKey[Writing]()
+
+
+def writing_of(config: pytest.Config) -> Writing:
+    """Return what is remembered of the session's recordings."""
+    return config.stash.setdefault(_WRITING, Writing())
+
+
 def mode_of(config: pytest.Config) -> str:
     """Return what may be written in this session.
 
     Where the variable ``CI`` is set, only the command line can allow it: a file or a variable that somebody forgot must
-    not make a job agree with itself.
+    not make a job agree with itself. A worker of xdist does as its controller says, which knows what was typed.
     """
-    mode = setting(config, "golden")
+    told = getattr(config, "workerinput", {}).get(MODE)
+    if told is not None:
+        return str(told)
+    return NONE if _only_command_line(config) else setting(config, "golden")
+
+
+def ignored(config: pytest.Config) -> str | None:
+    """Say which mode was given and does not hold, since the variable ``CI`` is set; None if there is none."""
+    said = given(config, "golden")
+    if said is None or said[0] == NONE or not _only_command_line(config):
+        return None
+    mode, where = said
+    return (
+        f"{where}: golden mode '{mode}' is ignored, for CI is set; use --savedmodel-golden={mode}"
+    )
+
+
+def _only_command_line(config: pytest.Config) -> bool:
+    """Tell whether nothing may be written, whatever is said elsewhere than on the command line."""
     in_ci = os.environ.get("CI", "").lower() not in _OFF
-    return NONE if in_ci and not on_command_line(config, "golden") else mode
+    return in_ci and not on_command_line(config, "golden")
 
 
-def prepared(runner: Runner, model: Model, source: str, use: Use, *, seed: int) -> Model:
+def prepared(
+    runner: Runner, model: Model, source: str, use: Use, *, seed: int, writing: Writing
+) -> Model:
     """Return a model with its goldens, those recorded first that may be written.
 
     Args:
@@ -62,13 +153,18 @@ def prepared(runner: Runner, model: Model, source: str, use: Use, *, seed: int) 
         source: the exporter or path that it is of, as the marker says it.
         use: how goldens are used.
         seed: of weights and inputs.
+        writing: what was recorded before.
+
+    Raises:
+        SavedModelCompatError: a golden that is to be written could not be recorded.
     """
     from savedmodel_compat.matrix.goldens import with_goldens
 
     store = store_of(runner, use.directory)
     if use.mode != NONE:
-        _record(runner, store, model, source, use, seed)
+        _record(runner, store, model, source, use, seed, writing)
     [found] = with_goldens([model], store)
+    writing.use([case.against.name for case in found.cases if case.against is not None])
     return found
 
 
@@ -80,22 +176,26 @@ def store_of(runner: Runner, directory: str) -> Store:
 
 
 def _record(  # noqa: PLR0917 - what `prepared` was given
-    runner: Runner, store: Store, model: Model, source: str, use: Use, seed: int
+    runner: Runner,
+    store: Store,
+    model: Model,
+    source: str,
+    use: Use,
+    seed: int,
+    writing: Writing,
 ) -> None:
     """Record what may be: one recorder answers for all items of a model, so that it does not matter which comes first."""
-    from savedmodel_compat.matrix.golden_session import Order, Recordings
+    from savedmodel_compat.matrix.golden_session import Order
     from savedmodel_compat.matrix.goldens import MISSING, with_goldens
     from savedmodel_compat.matrix.recording import Over
 
     over = {NEW: Over.PROPOSE, CHANGED: Over.IF_OFF, ALL: Over.ALWAYS}[use.mode]
     [found] = with_goldens([model], store)
-    recordings = Recordings(runner, store)
     for case in found.cases:
         against = case.against
         assert against is not None
+        what = (store.root, against.key, use.mode)
         if use.mode == NEW and against.cause != MISSING:
-            continue
-        if not runner.is_first((store.root, against.key, use.mode)):
             continue
         order = Order(
             recorders=use.recorders or None,
@@ -104,101 +204,57 @@ def _record(  # noqa: PLR0917 - what `prepared` was given
             signature=case.signature,
             seed=seed,
             over=over,
+            # The one that it is compared with, whatever a new one would be called.
+            name=against.key.model,
         )
-        recordings.record(source, order)
+        writing.once(what, partial(_recorded, runner, store, source, order))
+
+
+def _recorded(runner: Runner, store: Store, source: str, order: Order) -> list[Wrote]:
+    """Record one signature, and return what was written."""
+    from savedmodel_compat.matrix.golden_session import Recordings
+    from savedmodel_compat.matrix.recording import Became
+
+    try:
+        found = Recordings(runner, store).record(source, order)
+    except UsageError as error:
+        # The command line has another name for it.
+        hint = error.hint and error.hint.replace("give --with RELEASE", _NAME_ONE)
+        raise UsageError(error.message, hint=hint) from error
+    return [_wrote(store, each) for each in found if each.became is not Became.UNCHANGED]
+
+
+def _wrote(store: Store, made: Recorded) -> Wrote:
+    became = made.became.value
+    by = "" if became == _PROPOSED else store.manifest(made.key).history[-1].by
+    return Wrote(name=made.key.name, became="recorded" if became == NEW else became, by=by)
+
+
+_PROPOSED = "proposed"
+_NAME_ONE = 'name one with golden_with="RELEASE" or --savedmodel-golden-with=RELEASE'
 
 
 def note_use(item: pytest.Item, directory: str, names: Sequence[str]) -> None:
     """Leave on an item which goldens its cells were compared with."""
-    item.user_properties += [(PROPERTY, json.dumps([directory, name])) for name in names]
+    item.user_properties += [(USED, json.dumps([directory, name])) for name in names]
 
 
-class Unused:
-    """Tells at the end which goldens no test used, where all tests were selected; on the controller of xdist.
-
-    Args:
-        config: pytest's.
-    """
-
-    def __init__(self, config: pytest.Config) -> None:
-        self._config = config
-        self._used: dict[str, set[str]] = {}
-        self._deselected = 0
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take note of the goldens of an item."""
-        if report.when != "teardown":
-            return
-        for name, value in report.user_properties:
-            if name == PROPERTY:
-                directory, golden = json.loads(str(value))
-                self._used.setdefault(directory, set()).add(golden)
-
-    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
-        """Take note of what was left out here."""
-        self._deselected += len(items)
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_testnodedown(self, node: Any) -> None:
-        """Take note of what was left out in a worker of xdist."""
-        self._deselected += getattr(node, "workeroutput", {}).get(_DESELECTED, 0)
-
-    def pytest_terminal_summary(
-        self, terminalreporter: pytest.TerminalReporter, exitstatus: int
-    ) -> None:
-        """Name the goldens that were not used, if every test was run that could have."""
-        if not self._is_whole(exitstatus):
-            return
-        for directory, used in sorted(self._used.items()):
-            unused = [
-                name for name in _there(self._config.rootpath / directory) if name not in used
-            ]
-            if not unused:
-                continue
-            terminalreporter.write_line(
-                f"savedmodel-compat: {len(unused)} goldens in {directory} were used by no test of this run:"
-            )
-            for name in unused[:_SHOWN]:
-                terminalreporter.write_line(f"  {name}")
-            if len(unused) > _SHOWN:
-                terminalreporter.write_line(f"  and {len(unused) - _SHOWN} more")
-            terminalreporter.write_line(
-                "  (`savedmodel-compat golden prune` deletes; nothing else does)"
-            )
-
-    def _is_whole(self, exitstatus: int) -> bool:
-        """Tell whether the session ran all that its folders hold."""
-        ended = exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
-        options = self._config.option
-        narrowed = options.keyword or options.markexpr or options.collectonly
-        stopped = options.maxfail
-        named = any("::" in arg or Path(arg).is_file() for arg in self._config.args)
-        return ended and not (narrowed or stopped or named or self._deselected)
+def note_written(item: pytest.Item, directory: str, wrote: Sequence[Wrote]) -> None:
+    """Leave on an item which goldens were written or proposed for it."""
+    said = [json.dumps([directory, each.name, each.became, each.by]) for each in wrote]
+    item.user_properties += [(WRITTEN, each) for each in said]
 
 
-class Deselected:
-    """Counts, in a worker of xdist, what is left out there, and tells the controller at the end."""
-
-    def __init__(self) -> None:
-        self._count = 0
-
-    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
-        """Count."""
-        self._count += len(items)
-
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Tell."""
-        output: dict[str, Any] = getattr(session.config, "workeroutput", {})
-        output[_DESELECTED] = self._count
+def proposed_by(results: Sequence[Result]) -> list[Wrote]:
+    """Return the goldens that cells have proposed other answers for."""
+    return [
+        Wrote(name=result.golden, became=_PROPOSED, by=_label_of(result))
+        for result in results
+        if result.golden is not None and any("is proposed in" in note for note in result.notes)
+    ]
 
 
-def _there(root: Path) -> Iterator[str]:
-    from savedmodel_compat.errors import SavedModelCompatError
-    from savedmodel_compat.golden.store import Store
+def _label_of(result: Result) -> str:
+    from savedmodel_compat.matrix.proposals import label_of
 
-    try:
-        keys = Store(root).keys()
-    except SavedModelCompatError as error:
-        yield f"(cannot be listed: {error.message})"
-        return
-    yield from (key.name for key in keys)
+    return label_of(result.cell)

@@ -28,6 +28,7 @@ class Option:
         metavar: of its value; empty for a switch, which is ``true`` or ``false`` and on the command
             line has no value.
         help: one sentence.
+        noun: what one of its choices is called; empty for the name.
         choices: the only values; empty if there are others.
         several: whether commas part several values.
         of_a_test: whether a marker may set it for its test.
@@ -37,6 +38,7 @@ class Option:
     default: str
     metavar: str
     help: str
+    noun: str = ""
     choices: tuple[str, ...] = ()
     several: bool = False
     of_a_test: bool = True
@@ -113,7 +115,8 @@ OPTIONS = (
         name="golden_dir",
         default="",
         metavar="DIR",
-        help="Feed and compare cells with the goldens there, relative to pytest's rootdir; one that is missing fails.",
+        help="Feed and compare cells with the goldens there, relative to pytest's rootdir; a golden that is missing fails. "
+        "The folder has to be there, unless goldens may be written.",
     ),
     Option(
         name="golden",
@@ -121,6 +124,7 @@ OPTIONS = (
         metavar="MODE",
         help="Which goldens may be written: those that are missing, also those that differ, or every one that is selected. "
         "Where `CI` is set, only the command line can say so",
+        noun="golden mode",
         choices=("none", "new", "changed", "all"),
         of_a_test=False,
     ),
@@ -128,7 +132,8 @@ OPTIONS = (
         name="golden_with",
         default="",
         metavar="SPEC",
-        help="The release that records goldens; without it the newest of a test's producers, or the pin of a model's own.",
+        help="The release that records goldens; without it the newest of a test's producers, or the pin of a model's own. "
+        "If no release of the minor version that wrote a model is pinned, each item that would record is an error.",
     ),
     Option(
         name="strict_prediction",
@@ -185,9 +190,10 @@ def setting(config: pytest.Config, name: str, marker: pytest.Mark | None = None)
     parts = as_list(value) if option.several else [value]
     unknown = [part for part in parts if part not in option.choices]
     if option.choices and unknown:
-        kind = f"{name} is" if option.is_switch else f"the {name}s are"
+        noun = option.noun or name
+        kind = f"{name} is" if option.is_switch else f"the {noun}s are"
         raise UsageError(
-            f"{where}: there is no {name} '{unknown[0]}'",
+            f"{where}: there is no {noun} '{unknown[0]}'",
             hint=f"{kind} {', '.join(option.choices)}",
         )
     return value
@@ -195,14 +201,20 @@ def setting(config: pytest.Config, name: str, marker: pytest.Mark | None = None)
 
 def is_given(config: pytest.Config, name: str) -> bool:
     """Tell whether somebody has set an option for the whole session."""
+    return given(config, name) is not None
+
+
+def given(config: pytest.Config, name: str) -> tuple[str, str] | None:
+    """Return what somebody has set an option to for the whole session, and where; None if nobody has."""
     option = next(option for option in OPTIONS if option.name == name)
-    return any(True for _ in _given(config, option, None))
+    return next(_given(config, option, None), None)
 
 
 def on_command_line(config: pytest.Config, name: str) -> bool:
-    """Tell whether an option stands on the command line."""
+    """Tell whether an option was typed; what ``addopts`` adds to a command line was not."""
     option = next(option for option in OPTIONS if option.name == name)
-    return bool(config.getoption(option.ini))
+    typed = map(str, config.invocation_params.args)
+    return any(arg == option.flag or arg.startswith(f"{option.flag}=") for arg in typed)
 
 
 def as_list(value: str) -> list[str]:

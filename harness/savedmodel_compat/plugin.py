@@ -10,12 +10,20 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
 from savedmodel_compat import _plugin_cells as cells
-from savedmodel_compat._plugin_golden import Deselected, Unused, mode_of, note_use
+from savedmodel_compat._plugin_golden import (
+    MODE,
+    mode_of,
+    note_use,
+    note_written,
+    proposed_by,
+    writing_of,
+)
+from savedmodel_compat._plugin_golden_end import Deselected, Unused, Written
 from savedmodel_compat._plugin_options import MARKER, OPTIONS, as_list, is_given, setting
 from savedmodel_compat._plugin_record import Records, keep
 from savedmodel_compat.errors import SavedModelCompatError
@@ -71,6 +79,7 @@ def pytest_configure(config: pytest.Config) -> None:
         _check(config)
     except SavedModelCompatError as error:
         raise pytest.UsageError(str(error)) from error
+    config.pluginmanager.register(Written(config), "savedmodel-compat-written")
     config.pluginmanager.register(Unused(config), "savedmodel-compat-unused")
     path = setting(config, "json")
     if path and not config.getoption("collectonly"):
@@ -91,6 +100,12 @@ def _check(config: pytest.Config) -> None:
     path = setting(config, "json")
     if path and not Path(path).absolute().parent.is_dir():
         raise pytest.UsageError(f"the record {path} cannot be written: there is no such folder")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of xdist which goldens may be written: what was typed, the controller knows."""
+    node.workerinput[MODE] = mode_of(node.config)
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -254,13 +269,16 @@ def savedmodel_cell(request: pytest.FixtureRequest, savedmodel_runner: Runner) -
 
     An infrastructure error is raised here, so that pytest reports an error and not a failure.
     """
+    directory, writing = request.param.golden.directory, writing_of(request.config)
     try:
-        ran = cells.run(savedmodel_runner, request.param)
+        ran = cells.run(savedmodel_runner, request.param, writing)
     except SavedModelCompatError as error:
         _fail(str(error))
+    finally:
+        note_written(request.node, directory, writing.news())
+        note_use(request.node, directory, writing.used())
     keep(request.node, ran.results)
-    named = [result.golden for result in ran.results if result.golden is not None]
-    note_use(request.node, request.param.golden.directory, named)
+    note_written(request.node, directory, proposed_by(ran.results))
     _end_unless_run(ran, _not_as_predicted(request.node, ran.results))
     return ran.results
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from savedmodel_compat.errors import UsageError
-from savedmodel_compat.golden.checkers import CHECKERS
+from savedmodel_compat.golden._elements import kind_of
+from savedmodel_compat.golden.checkers import CHECKERS, Form
 from savedmodel_compat.golden.compare import Difference, compare
 from savedmodel_compat.golden.tolerances import Check, Policy
 
@@ -373,3 +374,80 @@ def test_checkers_of_nothing(shape: tuple[int, int]) -> None:
     assert not found(empty, empty, TOP)
     assert not found(empty, empty, check("unordered", "values", "indices"))
     assert not found(empty, empty, check("eigenvectors", "values"))
+
+
+def forms(arrays: dict[str, Array]) -> dict[str, Form]:
+    """Return what a manifest knows of arrays."""
+    return {
+        name: Form(dtype=array.dtype.name, kind=kind_of(array.dtype), shape=array.shape)
+        for name, array in arrays.items()
+    }
+
+
+SQUARE = np.eye(3, dtype=np.float32)
+FIT: dict[str, tuple[Policy, dict[str, Array]]] = {
+    "argmax": (ARGMAX, ranked(1, 0)),
+    "argmax of an axis": (
+        check("argmax", "class", of="scores", axis=-2),
+        {"scores": SCORES, "class": np.zeros(4, np.int64)},
+    ),
+    "argmin": (check("argmin", "class", of="scores"), ranked(0, 1)),
+    "top-k": (TOP, top([[3, 2]], [[0, 1]])),
+    "top-k of scores": (
+        check("top-k", "values", "indices", values="values", indices="indices", of="scores"),
+        {**top([[3, 2]], [[0, 1]]), "scores": np.array([[3, 2, 1]], np.float32)},
+    ),
+    "eigenvectors": (check("eigenvectors", "v", values="w"), {"v": SQUARE, "w": np.ones(3)}),
+    "eigenvectors alone": (check("eigenvectors", "v"), {"v": SQUARE}),
+    "unordered": (check("unordered", "a", "b"), {"a": SQUARE, "b": np.arange(3)}),
+}
+UNFIT: dict[str, tuple[Policy, dict[str, Array]]] = {
+    "argmax of floats": (check("argmax", "scores", of="scores"), {"scores": SCORES}),
+    "argmax off the axes": (check("argmax", "class", of="scores", axis=2), ranked(1, 0)),
+    "argmax of another shape": (ARGMAX, ranked(1, 0, 1)),
+    "argmax of strings": (
+        ARGMAX,
+        {"scores": SCORES.astype("S").astype(object), "class": ranked(1, 0)["class"]},
+    ),
+    "top-k with float indices": (TOP, {"values": SCORES, "indices": SCORES}),
+    "top-k of strings": (
+        TOP,
+        {"values": np.array([[b"a"]], object), "indices": np.array([[0]])},
+    ),
+    "top-k of other scores": (
+        check("top-k", "values", "indices", values="values", indices="indices", of="scores"),
+        {**top([[3, 2]], [[0, 1]]), "scores": np.array([3, 2], np.float32)},
+    ),
+    "top-k of another shape": (TOP, top([[3, 2]], [[0, 1, 2]])),
+    "top-k of something else": (
+        check("top-k", "other", values="values", indices="indices"),
+        {**top([[3, 2]], [[0, 1]]), "other": SQUARE},
+    ),
+    "eigenvectors of integers": (check("eigenvectors", "v"), {"v": SQUARE.astype(np.int32)}),
+    "eigenvectors of a vector": (check("eigenvectors", "v"), {"v": SQUARE[0]}),
+    "eigenvectors with other values": (
+        check("eigenvectors", "v", values="w"),
+        {"v": SQUARE, "w": np.ones(2)},
+    ),
+    "rows of a scalar": (check("unordered", "a"), {"a": np.array(1)}),
+    "rows of two numbers": (check("unordered", "a", "b"), {"a": SQUARE, "b": np.arange(2)}),
+}
+
+
+@pytest.mark.parametrize("case", FIT)
+def test_what_a_manifest_may_say_can_be_judged(case: str) -> None:
+    """Outputs whose types and shapes are said to fit are judged, and those of one answer agree."""
+    policy, arrays = FIT[case]
+    [one] = policy.checks
+    assert CHECKERS[one.checker].unfit(one, forms(arrays)) is None
+    assert not found(arrays, arrays, policy)
+
+
+@pytest.mark.parametrize("case", UNFIT)
+def test_what_cannot_be_judged_is_told_by_types_and_shapes(case: str) -> None:
+    """Whatever a checker would refuse for every answer is known from the manifest alone, before anything runs."""
+    policy, arrays = UNFIT[case]
+    [one] = policy.checks
+    assert CHECKERS[one.checker].unfit(one, forms(arrays))
+    with pytest.raises(UsageError):
+        found(arrays, arrays, policy)

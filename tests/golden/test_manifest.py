@@ -25,6 +25,7 @@ from savedmodel_compat.golden.tensorfile import stored as kept
 from savedmodel_compat.golden.tolerances import Check, Override
 
 HERE = Path("golden/manifest.json")
+CHECK = Check(checker="argmax", outputs=("y",), options={"of": "scores"}, reason="ties")
 FACTS = (
     describe(
         "typical",
@@ -32,7 +33,7 @@ FACTS = (
             kept("inputs", "x", np.array([1, math.nan, -3, math.inf], np.float32)),
             kept("inputs", "text", np.array([b"a"], dtype=object)),
             kept("outputs", "y", np.array([[2**63 - 1, -5]], np.int64)),
-            kept("outputs", "scores", np.zeros((0, 2), np.float64)),
+            kept("outputs", "scores", np.zeros((1, 2, 0), np.float64)),
         ],
         why="one of each",
     ),
@@ -44,7 +45,7 @@ def a_manifest(**said: Any) -> Manifest:
     fields: dict[str, Any] = {
         "data_sets": FACTS,
         "overrides": (stored.OVERRIDE, Override(ulp=4, reason="sums")),
-        "checks": (stored.CHECK,),
+        "checks": (CHECK,),
         "history": (
             Event(date="2026-02-28", what="recorded", reason="", by="2.11.1 venv v2 cpu"),
             Event(date="2026-03-01", what="accepted", reason="a bug was mended", by="2.12.1"),
@@ -311,6 +312,44 @@ OUTPUT = ("data_sets", 0, "outputs", 1)
         (_set("checkers", 0, "outputs", ["y", "y"]), "checkers[0].outputs names 'y' twice"),
         (_set("checkers", 0, "options", []), "checkers[0].options is a list instead of an object"),
         (_set("checkers", 0, "option", {}), "did you mean 'options'?"),
+        (
+            _set("checkers", 0, "checker", "argmaxx"),
+            "checkers[0].checker is 'argmaxx'; known are argmax, argmin, top-k",
+        ),
+        (_set("checkers", 0, "options", {}), "checkers[0].options has no 'of'"),
+        (_drop("checkers", 0, "options"), "checkers[0].options has no 'of'"),
+        (
+            _set("checkers", 0, "options", "of", "score"),
+            "checkers[0].options.of is 'score'; known are scores, y",
+        ),
+        (
+            _set("checkers", 0, "options", "of", 3),
+            "checkers[0].options.of is 3 instead of a text",
+        ),
+        (
+            _set("checkers", 0, "options", "axes", 1),
+            "checkers[0].options has a key 'axes', which means nothing here; did you mean 'axis'?",
+        ),
+        (
+            _set("checkers", 0, "options", "axis", "1"),
+            'checkers[0].options.axis is "1" instead of a whole number',
+        ),
+        (
+            _set("checkers", 0, "options", "axis", 7),
+            "cannot judge data set 'typical' with 'argmax': 'scores' (float64 [1, 2, 0]) has no axis 7",
+        ),
+        (
+            _set("checkers", 0, "outputs", ["scores"]),
+            "cannot judge data set 'typical' with 'argmax': 'scores' (float64 [1, 2, 0]) holds no indices",
+        ),
+        (
+            _set("checkers", 0, "checker", "unordered"),
+            "checkers[0].options has a key 'of', and this checker has no options",
+        ),
+        (
+            _set("checkers", 0, "checker", "top-k"),
+            "checkers[0].options has no 'values'",
+        ),
         (
             _set("history", 0, "date", "2026-02-30"),
             "history[0].date is '2026-02-30', which is no date",

@@ -13,19 +13,42 @@ from tests.golden import stored
 from tests.golden.stored import data_set, factor_of, files_below, golden, key
 
 from savedmodel_compat.errors import GoldenDamagedError, GoldenMissingError, UsageError
-from savedmodel_compat.golden.pending import accept, groups, leave, proposals, reject
+from savedmodel_compat.golden.pending import (
+    Proposal,
+    accept,
+    groups,
+    leave,
+    listing,
+    proposals,
+    reject,
+    reject_damaged,
+)
 from savedmodel_compat.golden.store import DataSet, Store
+from savedmodel_compat.golden.tolerances import Check
 
 OLD = "1.15.5-venv-v1-cpu"
 NEW = "2.5.3-wheel-c-cpu"
+CHECK = Check(checker="unordered", outputs=("y",), reason="rows have no order")
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     """A store with one golden that has a tolerance and a checker of its own."""
     found = Store(tmp_path / "golden")
-    found.write(golden(overrides=(stored.OVERRIDE,), checks=(stored.CHECK,)))
+    found.write(golden(overrides=(stored.OVERRIDE,), checks=(CHECK,)))
     return found
+
+
+def damaged(store: Store) -> GoldenDamagedError:
+    """Return what is wrong with the one proposal that is damaged."""
+    [error] = listing(store)[1]
+    return error
+
+
+def cut_short(proposal: Proposal) -> None:
+    """Damage a proposal."""
+    path = proposal.path / "typical.tensors"
+    path.write_bytes(path.read_bytes()[:-3])
 
 
 def test_a_proposal_is_left_and_listed(store: Store) -> None:
@@ -105,7 +128,7 @@ def test_accepting(store: Store) -> None:
     found = store.read(key()).manifest
     assert factor_of(store) == 2
     assert found.overrides == (stored.OVERRIDE,)
-    assert found.checks == (stored.CHECK,)
+    assert found.checks == (CHECK,)
     assert [event.what for event in found.history] == ["recorded", "accepted"]
     assert found.history[1].reason == "a bug was mended"
     assert found.history[1].by == "2.5.3 wheel c cpu"
@@ -242,11 +265,13 @@ def test_labels_that_are_no_file_names(store: Store) -> None:
 
 
 def test_a_damaged_proposal(store: Store) -> None:
-    """It is named, is accepted by nobody, and gives way to the next one of the same consumer."""
+    """It is told with its folder, is accepted by nobody, and gives way to the next one of the same consumer."""
     proposal = leave(store, golden(factor=2), NEW, summary="")
     (proposal.path / "typical.tensors").write_bytes(b"")
-    with pytest.raises(GoldenDamagedError, match="it was cut short"):
-        proposals(store)
+    error = damaged(store)
+    assert error.path == proposal.path
+    assert error.problem.startswith("typical.tensors: it has 0 bytes")
+    assert error.hint == "remove the folder, and run the cells again"
     with pytest.raises(UsageError, match="is gone"):
         accept(store, proposal, reason="right")
     leave(store, golden(factor=2), NEW, summary="")
@@ -270,23 +295,66 @@ def test_an_edited_proposal(store: Store, text: str, said: str) -> None:
     """Another label, another golden or another form is damage."""
     proposal = leave(store, golden(factor=2), NEW, summary="")
     (proposal.path / "proposal.json").write_text(text)
-    with pytest.raises(GoldenDamagedError) as raised:
-        proposals(store)
-    assert said in raised.value.problem
-    assert "run the cells again" in str(raised.value)
+    error = damaged(store)
+    assert said in error.problem
+    assert error.path == proposal.path
+    assert "run the cells again" in str(error)
+
+
+def test_one_damaged_proposal_is_in_nobody_s_way(store: Store) -> None:
+    """The others are listed, accepted and rejected as if it were not there."""
+    cut_short(leave(store, golden(key("a"), factor=2), NEW, summary=""))
+    leave(store, golden(factor=2), NEW, summary="")
+    leave(store, golden(key("b")), NEW, summary="")
+    one, other = proposals(store)
+    assert [one.key.signature, other.key.signature] == ["b", "serving_default"]
+    accept(store, other, reason="right")
+    reject(store, one)
+    assert factor_of(store) == 2
+    assert proposals(store) == ()
+    assert "it was cut short" in damaged(store).problem
+
+
+def test_rejecting_a_damaged_proposal(store: Store) -> None:
+    """It goes by its folder, and the others stay; what is whole, gone or elsewhere does not go like this."""
+    cut_short(leave(store, golden(factor=2), NEW, summary=""))
+    whole = leave(store, golden(factor=3), OLD, summary="")
+    path = damaged(store).path
+    reject_damaged(store, path)
+    assert listing(store)[1] == ()
+    assert [one.path for one in proposals(store)] == [whole.path]
+    with pytest.raises(UsageError, match="is gone since it was looked at"):
+        reject_damaged(store, path)
+    with pytest.raises(UsageError, match=f"is whole: the proposal of {OLD}"):
+        reject_damaged(store, whole.path)
+    for elsewhere in (store.place(key()), whole.path.parent, whole.path / "typical.tensors"):
+        with pytest.raises(UsageError, match="is no place of a proposal"):
+            reject_damaged(store, elsewhere)
+    assert len(proposals(store)) == 1
+    assert factor_of(store) == 1
+
+
+def test_what_a_desktop_leaves_among_the_proposals(store: Store) -> None:
+    """A file beside the folders, at whatever level, is nobody's proposal."""
+    proposal = leave(store, golden(factor=2), NEW, summary="")
+    top = store.root / "pending"
+    for folder in proposal.path.parents:
+        (folder / ".DS_Store").write_bytes(b"\0")
+        if folder == top:
+            break
+    found, damage = listing(store)
+    assert [one.path for one in found] == [proposal.path]
+    assert damage == ()
 
 
 def test_what_lies_among_the_proposals(store: Store) -> None:
-    """A stray file and a proposal that was moved are told."""
+    """A proposal that was moved is told, and the one that was not is whole."""
     proposal = leave(store, golden(factor=2), NEW, summary="")
-    stray = proposal.path.with_name("stray")
-    stray.write_text("")
-    with pytest.raises(GoldenDamagedError, match="it lies among the proposals and is none"):
-        proposals(store)
-    stray.unlink()
-    shutil.copytree(proposal.path, stray)
-    with pytest.raises(GoldenDamagedError, match="it was moved or edited by hand"):
-        proposals(store)
+    shutil.copytree(proposal.path, proposal.path.with_name("stray"))
+    error = damaged(store)
+    assert "it was moved or edited by hand" in error.problem
+    assert error.path == proposal.path.with_name("stray")
+    assert len(proposals(store)) == 1
 
 
 def test_a_link_among_the_proposals(store: Store, tmp_path: Path) -> None:
@@ -296,6 +364,34 @@ def test_a_link_among_the_proposals(store: Store, tmp_path: Path) -> None:
     with pytest.raises(GoldenDamagedError, match="symbolic link"):
         leave(store, golden(factor=2), NEW, summary="")
     assert os.listdir(tmp_path / "outside") == []
+    reject_damaged(store, damaged(store).path)
+    assert listing(store) == ((), ())
+    assert (tmp_path / "outside").is_dir()
+
+
+@pytest.mark.parametrize("depth", range(4))
+def test_a_link_below_the_proposals(store: Store, tmp_path: Path, depth: int) -> None:
+    """Nothing behind a link is settled, written, read or removed; only the link itself goes."""
+    proposal = leave(store, golden(factor=2), NEW, summary="")
+    place = (proposal.path, *proposal.path.parents)[depth]
+    place.rename(tmp_path / "outside")
+    place.symlink_to(tmp_path / "outside")
+    precious = tmp_path / "outside" / f".{NEW}@new"
+    precious.mkdir()
+    before = sorted(tmp_path.joinpath("outside").rglob("*"))
+
+    for decide in (
+        lambda: leave(store, golden(factor=3), NEW, summary=""),
+        lambda: accept(store, proposal, reason="right"),
+        lambda: reject(store, proposal),
+    ):
+        with pytest.raises(GoldenDamagedError, match="symbolic link"):
+            decide()
+    error = damaged(store)
+    assert error.path == place
+    reject_damaged(store, error.path)
+    assert listing(store) == ((), ())
+    assert sorted(tmp_path.joinpath("outside").rglob("*")) == before
 
 
 def test_an_accept_that_died(store: Store) -> None:

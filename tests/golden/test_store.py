@@ -26,6 +26,9 @@ from savedmodel_compat.errors import (
 )
 from savedmodel_compat.golden import _exchange
 from savedmodel_compat.golden.store import DataSet, Key, Store, Written
+from savedmodel_compat.golden.tolerances import Check
+
+CHECK = Check(checker="unordered", outputs=("y",), reason="a set")
 
 
 @pytest.fixture
@@ -127,7 +130,7 @@ def test_a_missing_golden(full: Store) -> None:
 
 def test_the_same_tensors_leave_the_manifest(store: Store) -> None:
     """A golden that is recorded again with the same outputs stays as it is, byte for byte."""
-    store.write(golden(overrides=(stored.OVERRIDE,), checks=(stored.CHECK,)))
+    store.write(golden(overrides=(stored.OVERRIDE,), checks=(CHECK,)))
     before = files_below(store.root)
     assert store.write(golden(producer="2.21.0")) is Written.UNCHANGED
     assert store.add(golden(producer="2.21.0")) is Written.UNCHANGED
@@ -351,6 +354,60 @@ def test_what_lies_among_the_goldens(full: Store) -> None:
     (full.root / "tensors" / "notes.txt").write_text("")
     assert full.keys() == (key(),)
     assert [error.path.name for error in full.verify()] == ["notes.txt"]
+
+
+def test_a_damaged_manifest_hides_no_other_golden(full: Store) -> None:
+    """All goldens that can be read are listed; one that cannot goes by the name that its folder tells."""
+    odd = Key(model="Net/é", tags=("serve", "GPU"), signature="Predict it")
+    bare = Key(model="m", tags=(), signature="")
+    for which in (odd, bare, key("other")):
+        full.write(golden(which))
+    assert full.listing().keys == full.keys()
+    for which in (odd, bare):
+        (full.place(which) / "manifest.json").unlink()
+    (place(full) / "manifest.json").write_text('{"schema": [,]}')
+    listing = full.listing()
+    assert listing.keys == (key("other"),)
+    assert {each.name: each.key for each in listing.damaged} == {
+        each.name: each for each in (odd, bare, key())
+    }
+    assert all("manifest.json" in each.error.message for each in listing.damaged)
+    with pytest.raises(GoldenDamagedError):
+        full.keys()
+
+
+def test_what_is_no_golden_is_listed_as_damage(full: Store, tmp_path: Path) -> None:
+    """A name that was too long, a folder that nobody's key has, a file and a link are told by their paths."""
+    long = key("x" * 300)
+    full.write(golden(long))
+    (full.place(long) / "manifest.json").unlink()
+    tensors = full.root / "tensors"
+    (tensors / "Upper" / "serve" / "%ff").mkdir(parents=True)
+    (tensors / "notes.txt").touch()
+    (tensors / "away").symlink_to(tmp_path)
+    listing = full.listing()
+    assert listing.keys == (key(),)
+    assert {each.name: each.key for each in listing.damaged} == dict.fromkeys(
+        (
+            long.folder.as_posix(),
+            "tensors/Upper/serve/%ff",
+            "tensors/notes.txt",
+            "tensors/away",
+        )
+    )
+    assert len(full.verify()) == 4
+
+
+@pytest.mark.parametrize(("name", "value"), [("mean", 7.5), ("least", -55.5), ("nans", 3)])
+def test_edited_statistics_are_damage(full: Store, name: str, value: float) -> None:
+    """What reading passes over, since it takes a look at every value, is found where goldens are verified."""
+    stored.edit(
+        place(full) / "manifest.json",
+        lambda document: document["data_sets"][0]["outputs"][0].update({name: value}),
+    )
+    full.read(key())
+    with pytest.raises(GoldenDamagedError, match=f"outputs/y has {name} .* edited"):
+        full.verified(key())
 
 
 @pytest.mark.parametrize("level", [0, 1, 2, 3, 4])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -318,6 +319,41 @@ def test_another_file(tmp_path: Path, content: bytes, said: str) -> None:
     path = tmp_path / NAME
     path.write_bytes(content)
     assert said in damage(path)
+
+
+def empty(count: int, name: str = "") -> list[dict[str, Any]]:
+    """Return the header's rows of tensors without elements."""
+    numbers = (f"{name}{number:06}" for number in range(count))
+    row = {"dtype": "int8", "nbytes": 0, "offset": 0, "shape": [0], "side": "inputs"}
+    return [{"alias": number, **row} for number in numbers]
+
+
+def test_more_tensors_than_any_signature_has(tmp_path: Path) -> None:
+    """A header that takes long to read is refused by its length, and one of many tensors by their number."""
+    path = tmp_path / NAME
+    write(path, [])
+    edited(path, lambda rows: rows.extend(empty(150_000)))
+    assert re.search(r"its header is said to have \d{8} bytes; the most is 1048576", damage(path))
+    path.write_bytes(_many_small_rows(10_001))
+    assert damage(path) == "its header lists 10001 tensors; the most is 10000"
+
+
+def _many_small_rows(count: int) -> bytes:
+    header = b'{"tensors":[' + b",".join([b"{}"] * count) + b"]}"
+    return MAGIC + struct.pack("<II", 1, len(header)) + header
+
+
+def test_more_tensors_than_can_be_read_are_not_written(tmp_path: Path) -> None:
+    """What could not be read again is refused before a file is begun."""
+    nothing = np.zeros(0, np.int8)
+    path = tmp_path / NAME
+    with pytest.raises(UsageError, match="10001 tensors; the most is 10000"):
+        write(path, [stored("inputs", f"{number}", nothing) for number in range(10_001)])
+    with pytest.raises(UsageError, match="its header would have 1048667 bytes"):
+        write(path, [stored("inputs", "x" * (1 << 20), nothing)])
+    assert not path.exists()
+    write(path, [stored("inputs", f"{number}", nothing) for number in range(9_000)])
+    assert len(read(path)) == 9_000
 
 
 def test_no_file_at_all(tmp_path: Path) -> None:

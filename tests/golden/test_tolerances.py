@@ -144,7 +144,14 @@ def test_the_command_line_has_the_last_word() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("rtol", -1e-9), ("atol", float("nan")), ("rtol", float("inf")), ("ulp", -1), ("share", 1.5)],
+    [
+        ("rtol", -1e-9),
+        ("atol", float("nan")),
+        ("rtol", float("inf")),
+        ("ulp", -1),
+        ("share", 1.5),
+        ("ulp", 1 << 63),
+    ],
 )
 @pytest.mark.parametrize("make", [Tolerance, override])
 def test_what_no_tolerance_can_be(make: Any, name: str, value: float) -> None:
@@ -154,3 +161,16 @@ def test_what_no_tolerance_can_be(make: Any, name: str, value: float) -> None:
     if name in {"rtol", "atol"}:
         with pytest.raises(UsageError, match=name):
             Policy(rtol=value) if name == "rtol" else Policy(atol=value)
+
+
+@pytest.mark.parametrize("name", ["rtol", "atol", "ulp", "share"])
+@pytest.mark.parametrize("make", [Tolerance, override])
+def test_integers_that_are_too_large_for_any_number(make: Any, name: str) -> None:
+    """An integer of thousands of digits is refused by its length, not by an overflow."""
+    with pytest.raises(UsageError, match=rf"{name} \(an integer of 33220 bits\) is no tolerance"):
+        make(**{name: 10**10_000})
+
+
+def test_the_most_units_in_the_last_place() -> None:
+    """What fits into 63 bits is a tolerance like any other."""
+    assert Tolerance(ulp=(1 << 63) - 1).ulp == (1 << 63) - 1

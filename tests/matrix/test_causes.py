@@ -23,7 +23,7 @@ CLOSED = {
     "version-gate function-missing shape-rejected variable-missing asset-missing init-failed "
     "object-graph-rejected keras-rejected",
     RUN: "signature-missing input-rejected run-failed",
-    COMPARE: "output-names-differ output-dtype-differs output-shape-differs output-mismatch attr-ignored",
+    COMPARE: "output-names-differ output-dtype-differs output-shape-differs output-mismatch attr-ignored golden-missing golden-damaged golden-stale",
     None: "crashed timed-out out-of-memory unclassified",
 }
 SEEN = [*GRAPHS, *FILES, *RUNS]

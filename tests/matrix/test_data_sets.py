@@ -38,6 +38,12 @@ def test_no_batch_where_it_is_not_open(shape: tuple[int | None, ...] | None) -> 
     assert tuple(found) == ("typical", "edges")
 
 
+def test_every_edge_of_a_string_has_a_row() -> None:
+    """A batch of strings has as many rows as there are edges, whatever the typical one has."""
+    edges = made("string", np.array([b"a"], dtype=object), (None,))["edges"]
+    assert {b"", b"\0", b"\xff\xfe", b"zero at the end\0"} <= set(edges.tolist())
+
+
 def test_edges_of_an_integer_are_its_ends() -> None:
     """Neither is lost in a conversion."""
     edges = made("int64", np.zeros(4, np.int64), (None,))["edges"]

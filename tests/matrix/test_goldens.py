@@ -41,16 +41,23 @@ def model(tmp_path: Path) -> Model:
     return found
 
 
-def test_a_version_folder_is_named_with_its_parent(model: Model, store: Store) -> None:
-    """A number says nothing by itself."""
-    assert name_of(model, store.root) == "half_plus_two/00000123"
+def test_a_version_answers_to_the_goldens_of_its_base(model: Model, store: Store) -> None:
+    """A new golden is called by the folder above the number, so that the next version is compared with it."""
+    assert name_of(model, store.root) == "half_plus_two"
+    base = put(store, "half_plus_two")
+    assert key_of(model, "serving_default", store) == base
+    later = replace(model, path=model.path.with_name("00000124"))
+    assert key_of(later, "serving_default", store) == base
+    own = put(store, "half_plus_two/00000124")
+    assert key_of(later, "serving_default", store) == own
+    assert key_of(model, "serving_default", store) == base
 
 
 def test_the_longest_name_is_the_most_telling(model: Model, store: Store) -> None:
     """Of two goldens that a path could mean, that with more of the path is meant."""
-    short = put(store, "half_plus_two/00000123")
+    short = put(store, "half_plus_two")
     assert key_of(model, "serving_default", store) == short
-    long = put(store, "served/half_plus_two/00000123")
+    long = put(store, "served/half_plus_two")
     assert key_of(model, "serving_default", store) == long
 
 
@@ -78,7 +85,7 @@ def test_a_case_is_fed_with_its_golden(exported: Callable[..., Model], store: St
     found = with_golden(model, case, store)
     assert found.against is not None
     assert found.against.data_sets == ("typical", "one", "many", "edges")
-    assert [len(feed["x"]) for feed in found.feeds] == [4, 1, 17, 4]
+    assert [len(feed["x"]) for feed in found.feeds] == [4, 1, 17, 8]
     assert found.expected is not None
     assert len(found.expected) == len(found.feeds)
 
@@ -91,3 +98,17 @@ def test_a_missing_golden_leaves_the_inputs(exported: Callable[..., Model], stor
     assert found.against is not None
     assert found.against.cause == "golden-missing"
     assert (found.feeds, found.expected) == (case.feeds, None)
+
+
+def test_no_two_goldens_have_one_name() -> None:
+    """What parts the parts of a name is written otherwise within them."""
+    keys = [
+        Key(model="a", tags=("serve",), signature="x:serve:y"),
+        Key(model="a:serve:x", tags=("serve",), signature="y"),
+        Key(model="p", tags=("a", "b"), signature="s"),
+        Key(model="p", tags=("a+b",), signature="s"),
+        Key(model="p%3a", tags=("a",), signature="s"),
+        Key(model="p:", tags=("a",), signature="s"),
+    ]
+    assert len({key.name for key in keys}) == len(keys)
+    assert KEY.name == "half_plus_two:serve:serving_default"

@@ -219,3 +219,13 @@ def test_the_exit_code_of_an_interrupt() -> None:
 def test_the_default_loader() -> None:
     """Where no loader is named it is the C++ one, whatever the provider."""
     assert Where(provider=Provider.VENV).chosen_loaders == (Loader.C,)
+
+
+def test_a_release_without_a_pin_for_a_gpu_says_so(table: pins.PinTable) -> None:
+    """What is asked for on a CPU and on a GPU is asked for on both, also where only one of them is pinned."""
+    session = Session(configuration=config.Configuration(), table=table)
+    where = Where(on="1.12.3", devices=("cpu", "gpu"))
+    on_cpu, on_gpu = session.consumers(where)
+    assert on_cpu.runtime is not None
+    assert (on_gpu.device, on_gpu.outcome) == ("gpu", Outcome.UNSUPPORTED)
+    assert on_gpu.reason == "TensorFlow 1.12.3 is not pinned for gpu"

@@ -53,11 +53,22 @@ def test_releases_alike_share_a_row() -> None:
         [cell("2.11.1"), cell("2.4.4"), cell("2.4.4", "cpu-xla"), cell("2.9.3", max_ulp=3)]
     )
     lines = list(as_lines(found, markdown=True))
-    assert [line.split(" | ")[1:3] for line in lines[2:]] == [
+    assert [line.split(" | ")[1:3] for line in lines[2:-2]] == [
         ["cpu", "2.4.4, 2.11.1"],
         ["cpu", "2.9.3"],
         ["cpu-xla", "2.4.4"],
     ]
+
+
+def test_what_the_table_does_not_show_stands_below_it() -> None:
+    """The default beside a row need not be the tolerance that was used, and what is compared exactly is in no row."""
+    found = rows([cell("2.4.4")])
+    for markdown in (True, False):
+        *table, empty, below = as_lines(found, markdown=markdown)
+        assert "default of the type" in table[0]
+        assert not empty
+        assert "in force" in below
+        assert "compared exactly" in below
 
 
 def test_nothing_to_show() -> None:

@@ -17,6 +17,7 @@ from savedmodel_compat.golden.compare import Arrays, Difference, dtype_name
 from savedmodel_compat.golden.tolerances import Check, Policy, Tolerance
 
 _PLACES = 3
+_NUMBERS = frozenset((Kind.FLOAT, Kind.WHOLE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ def argmax(expected: Arrays, actual: Arrays, policy: Policy, check: Check) -> Di
     """Accept each index that points at a score within tolerance of the largest.
 
     The scores are the reference's, or the cell's own: where two nearly tie, the cell may rank them by
-    its own scores, which are compared as an output of their own.
+    its own scores, as long as those that decide it agree with the reference's.
 
     Raises:
         UsageError: the outputs are not indices into the scores.
@@ -57,8 +58,12 @@ def argmin(expected: Arrays, actual: Arrays, policy: Policy, check: Check) -> Di
 def top_k(expected: Arrays, actual: Arrays, policy: Policy, check: Check) -> Difference | None:
     """Accept the k largest of each row, in any order, with other ones that tie for the last place.
 
+    What else ties for the last place is not among the values: there, and everywhere if k is 1, an
+    index may be any that is not negative, unless the option ``of`` names the output with the scores,
+    in which each index then has to point at its value.
+
     Raises:
-        UsageError: values and indices do not belong together.
+        UsageError: values, indices and scores do not belong together, or are no numbers.
     """
     names = str(check.options["values"]), str(check.options["indices"])
     if set(check.outputs) - set(names):
@@ -66,18 +71,22 @@ def top_k(expected: Arrays, actual: Arrays, policy: Policy, check: Check) -> Dif
             f"checker '{check.checker}' judges {list(names)}, and is given {list(check.outputs)}"
         )
     values, indices = expected[names[0]], expected[names[1]]
-    if values.shape != indices.shape or not values.ndim or not _are_whole(indices):
-        raise UsageError(
-            f"output '{names[1]}' ({dtype_name(indices)} {list(indices.shape)}) does not hold the indices"
-            f" of output '{names[0]}' ({list(values.shape)}), as checker '{check.checker}' needs them"
-        )
+    _check_top(check, names, values, indices)
+    source = check.options.get("of")
+    if source is not None:
+        _check_scores(check, str(source), values, expected[str(source)])
     tolerance = _tolerance(policy, names[0], values, actual[names[0]])
     shape = (math.prod(values.shape[:-1]), values.shape[-1])
     sides = [
-        (_plain(source[names[0]]).reshape(shape), _plain(source[names[1]]).reshape(shape))
-        for source in (expected, actual)
+        (_plain(each[names[0]]).reshape(shape), _plain(each[names[1]]).reshape(shape))
+        for each in (expected, actual)
     ]
-    off = _other_ranks(sides[0], sides[1], _Limit(values.dtype, tolerance))
+    limit = _Limit(values.dtype, tolerance)
+    off = _other_ranks(sides[0], sides[1], limit)
+    if source is not None:
+        scores = expected[str(source)]
+        rows = _plain(scores).reshape(shape[0], scores.shape[-1])
+        off = sorted({*off, *_strays(sides[0][1], sides[1], rows, limit)})
     if not off:
         return None
     first = off[0]
@@ -116,6 +125,9 @@ def _same_rank(theirs: tuple[Array, Array], ours: tuple[Array, Array], limit: _L
     (values, indices), (others, places) = theirs, ours
     if np.unique(places).size != np.unique(indices).size:
         return False
+    # A negative index is none, unless it is how the reference fills a row up.
+    if not np.isin(places[places < 0], indices).all():
+        return False
     if limit.is_off(np.sort(values), np.sort(others)).any():
         return False
     shared, at, there = np.intersect1d(indices, places, return_indices=True)
@@ -124,6 +136,21 @@ def _same_rank(theirs: tuple[Array, Array], ours: tuple[Array, Array], limit: _L
     # What stands on one side only can only have tied for the last place.
     alone = np.concatenate([values[~np.isin(indices, shared)], others[~np.isin(places, shared)]])
     return not limit.is_off(np.full_like(alone, values.min()), alone).any()
+
+
+def _strays(indices: Array, ours: tuple[Array, Array], scores: Array, limit: _Limit) -> list[int]:
+    """Return the rows with an index that is not the reference's, and does not point at a score of its value.
+
+    The scores are the reference's: the cell's own, where they are right, are within tolerance of them.
+    """
+    values, places = ours
+    is_right = places == indices
+    if scores.size:
+        is_inside = (places >= 0) & (places < scores.shape[1])
+        where = np.where(is_inside, places, 0).astype(np.intp)
+        found = np.take_along_axis(scores, where, 1)
+        is_right |= is_inside & ~limit.is_off(found, values)
+    return [int(row) for row in np.flatnonzero(~is_right.all(axis=1))]
 
 
 def _extreme(
@@ -140,10 +167,15 @@ def _extreme(
     for name in check.outputs:
         _check_indices(check, name, expected[name], scores, axis)
         theirs, ours = _plain(expected[name]), _plain(actual[name])
-        is_right = theirs == ours
-        for side in (scores, actual[source]):
-            limit = _Limit(scores.dtype, tolerance)
-            is_right |= _points_at(_plain(side), ours, axis, extreme, limit)
+        limit = _Limit(scores.dtype, tolerance)
+        reference, own = _plain(scores), _plain(actual[source])
+        is_right = np.asarray(theirs == ours)
+        is_right = is_right | _points_at(reference, ours, axis, extreme, limit)
+        is_own = _points_at(own, ours, axis, extreme, limit)
+        # A share may excuse any score, so that only one that agrees by itself speaks for an index.
+        for indices in (theirs, ours):
+            is_own = is_own & _agree_at(reference, own, indices, axis, limit)
+        is_right = is_right | is_own
         if not is_right.all():
             texts.append(_not_extreme((name, source), ~is_right, (theirs, ours), scores, axis))
     if not texts:
@@ -166,6 +198,16 @@ def _points_at(
     # NaN is neither the largest nor the smallest: there only the reference's index is right.
     has_nan = np.isnan(scores).any(axis=axis) if scores.dtype.kind == "f" else False
     return np.asarray(is_inside & ~off & ~np.asarray(has_nan))
+
+
+def _agree_at(scores: Array, own: Array, indices: Array, axis: int, limit: _Limit) -> Array:
+    """Return where an index is in range and both sides' scores agree there."""
+    is_inside = (indices >= 0) & (indices < scores.shape[axis])
+    if not scores.size:
+        return np.zeros(indices.shape, bool)
+    where = np.where(is_inside, indices, 0)
+    there, here = (_score_at(side, where, axis) for side in (scores, own))
+    return np.asarray(is_inside & ~limit.is_off(there, here))
 
 
 def _score_at(scores: Array, indices: Array, axis: int) -> Array:
@@ -207,7 +249,7 @@ def _check_indices(check: Check, name: str, indices: Array, scores: Array, axis:
         and -scores.ndim <= axis < scores.ndim
         and indices.shape == tuple(np.delete(scores.shape, axis))
         and _are_whole(indices)
-        and kind_of(scores.dtype) in {Kind.FLOAT, Kind.WHOLE}
+        and kind_of(scores.dtype) in _NUMBERS
     )
     if not fits:
         raise UsageError(
@@ -215,6 +257,40 @@ def _check_indices(check: Check, name: str, indices: Array, scores: Array, axis:
             f" axis {axis} of '{check.options['of']}' ({dtype_name(scores)} {list(scores.shape)}), as"
             f" checker '{check.checker}' needs them",
             hint="name another output, or another axis, in the golden's manifest",
+        )
+
+
+def _check_top(check: Check, names: tuple[str, str], values: Array, indices: Array) -> None:
+    """Refuse what are no values with their indices.
+
+    Raises:
+        UsageError: so it is.
+    """
+    if kind_of(values.dtype) not in _NUMBERS:
+        raise UsageError(
+            f"output '{names[0]}' ({dtype_name(values)} {list(values.shape)}) has no largest values, as"
+            f" checker '{check.checker}' needs them: they are neither floats nor integers",
+            hint="name another output in the golden's manifest",
+        )
+    if values.shape != indices.shape or not values.ndim or not _are_whole(indices):
+        raise UsageError(
+            f"output '{names[1]}' ({dtype_name(indices)} {list(indices.shape)}) does not hold the indices"
+            f" of output '{names[0]}' ({list(values.shape)}), as checker '{check.checker}' needs them"
+        )
+
+
+def _check_scores(check: Check, name: str, values: Array, scores: Array) -> None:
+    """Refuse what are not the scores of which values are the largest.
+
+    Raises:
+        UsageError: so it is.
+    """
+    fits = scores.dtype == values.dtype and scores.shape[:-1] == values.shape[:-1]
+    if not fits or scores.ndim != values.ndim:
+        raise UsageError(
+            f"output '{name}' ({dtype_name(scores)} {list(scores.shape)}) does not hold the scores of which"
+            f" checker '{check.checker}' judges the largest ({dtype_name(values)} {list(values.shape)})",
+            hint="name another output in the golden's manifest",
         )
 
 
@@ -231,5 +307,5 @@ def _tolerance(policy: Policy, name: str, expected: Array, actual: Array) -> Tol
 def _plain(array: Array) -> Array:
     """Return numbers as numpy itself can rank them: ml_dtypes' kinds it cannot always."""
     if array.dtype.kind in "fiu":
-        return np.ascontiguousarray(array.astype(array.dtype.newbyteorder("="), copy=False))
+        return np.asarray(array.astype(array.dtype.newbyteorder("="), copy=False), order="C")
     return array.astype(np.int64 if _are_whole(array) else np.float32)

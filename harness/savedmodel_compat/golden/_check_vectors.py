@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
+import ml_dtypes
 import numpy as np
 
 from savedmodel_compat.errors import UsageError
@@ -93,24 +95,68 @@ def _gap(
     gap = float(np.abs(best - actual).max(initial=0.0))
     if off_places(sides[0], sides[1], tolerance).any():
         return gap
-    if expected.shape[1] > 1 and _rank(actual) < _SHARE_OF_RANK * _rank(expected):
+    if expected.shape[1] == 1:
+        return None
+    if _rank(actual) < _SHARE_OF_RANK * _rank(expected):
         return max(gap, _rank(expected) - _rank(actual))
-    return None
+    skew = _skew(expected, best, actual, _Bound(tolerance, float(ml_dtypes.finfo(dtype).eps)))
+    return None if skew is None else max(gap, skew)
+
+
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """How far an element may be off, and so a product of two columns."""
+
+    tolerance: Tolerance
+    epsilon: float
+
+    def of_products(self, columns: Array) -> Array:
+        """Return how far products of columns that are within tolerance of these may be from theirs."""
+        sizes = np.abs(columns)
+        relative = max(self.tolerance.rtol, self.tolerance.ulp * self.epsilon)
+        errors = self.tolerance.atol + relative * sizes
+        with np.errstate(over="ignore", invalid="ignore"):
+            mixed = sizes.T @ errors
+            return np.asarray(mixed + mixed.T + errors.T @ errors)
+
+
+def _skew(expected: Array, best: Array, actual: Array, bound: _Bound) -> float | None:
+    """Return how far columns are from being orthonormal, where those of the reference are; None if they are, too."""
+    theirs = np.abs(_products(expected) - np.eye(expected.shape[1]))
+    if (theirs > bound.of_products(expected)).any():
+        return None
+    ours = np.abs(_products(actual) - np.eye(expected.shape[1]))
+    is_off = ours > bound.of_products(best) + theirs.max()
+    return float(ours.max()) if is_off.any() else None
+
+
+def _products(columns: Array) -> Array:
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.asarray(columns.conj().T @ columns)
 
 
 def _turned(expected: Array, actual: Array) -> Array:
     """Return a column with the sign, or phase, that brings it closest to another."""
-    product = np.vdot(expected, actual)
+    product = np.vdot(_even(expected)[0], _even(actual)[0])
     return expected * (product / abs(product)) if product else expected
 
 
 def _projected(expected: Array, actual: Array) -> Array:
     """Return what of columns lies within the subspace of others, with the length of those."""
-    basis, _ = np.linalg.qr(expected)
-    inside = basis @ (basis.conj().T @ actual)
+    theirs, sizes = _even(expected)
+    basis, _ = np.linalg.qr(theirs)
+    inside = basis @ (basis.conj().T @ _even(actual)[0])
     lengths = np.linalg.norm(inside, axis=0)
-    wanted = np.linalg.norm(expected, axis=0)
-    return np.asarray(inside * np.where(lengths > 0, wanted / np.where(lengths > 0, lengths, 1), 1))
+    wanted = np.linalg.norm(theirs, axis=0) * sizes
+    return np.asarray(inside / np.where(lengths > 0, lengths, 1) * wanted)
+
+
+def _even(columns: Array) -> tuple[Array, Array]:
+    """Return columns whose largest part is 1, of which no product overflows, and what they were divided by."""
+    parts = np.maximum(np.abs(columns.real), np.abs(columns.imag))
+    sizes = parts.max(axis=0, initial=0.0)
+    sizes = np.where(sizes > 0, sizes, 1.0)
+    return columns / sizes, sizes
 
 
 def _rank(columns: Array) -> float:

@@ -90,11 +90,14 @@ def check_inside(root: Path, path: Path) -> None:
 
     Raises:
         GoldenDamagedError: it does; the text says where the link leads to.
+        InfrastructureError: a folder on the way may not be looked into.
     """
     for step in (path, *path.parents):
         if step == root:
             return
-        if step.is_symlink():
+        with _looking_at(step):
+            is_link = step.is_symlink()
+        if is_link:
             raise GoldenDamagedError(
                 f"it is a symbolic link to {step.readlink()}, and no link is followed in a golden folder",
                 path=step,
@@ -144,10 +147,14 @@ def is_unsettled(place: Path) -> bool:
 def sweep(folder: Path, depth: int) -> None:
     """End what dead writers began anywhere below a folder; the caller holds the lock.
 
+    What is reached by a symbolic link is left alone: it is not ours.
+
     Args:
-        folder: it may be missing.
+        folder: just below the root; it may be missing.
         depth: how many folders deep the places lie.
     """
+    if folder.is_symlink():
+        return
     try:
         found = list(os.scandir(folder))
     except (FileNotFoundError, NotADirectoryError):
@@ -206,9 +213,13 @@ def entries(folder: Path) -> list[Path]:
     """Return what lies in a folder, in order, and what a writer is about to put back there.
 
     A folder that is missing has nothing in it.
+
+    Raises:
+        InfrastructureError: it may not be read.
     """
     try:
-        names = os.listdir(folder)
+        with _looking_at(folder):
+            names = os.listdir(folder)
     except (FileNotFoundError, NotADirectoryError):
         return []
     lasting = {name for name in names if not is_temporary(name)}
@@ -219,6 +230,17 @@ def entries(folder: Path) -> list[Path]:
 def is_temporary(name: str) -> bool:
     """Tell whether a file or folder is one that its writer has not put in its place."""
     return name.startswith(".") and name.endswith((_NEW, _OLD))
+
+
+@contextmanager
+def _looking_at(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except PermissionError as error:
+        raise InfrastructureError(
+            f"{path} cannot be read: {error.strerror}",
+            hint="let this user read and enter the golden folder and all folders below it",
+        ) from error
 
 
 def _beside(place: Path, mark: str) -> Path:

@@ -50,8 +50,11 @@ class Key:
 
     @property
     def name(self) -> str:
-        """What reports and the command line call it: ``MODEL:TAG+TAG:SIGNATURE``."""
-        return ":".join((self.model, "+".join(self.tags), self.signature))
+        """What reports and the command line call it: ``MODEL:TAG+TAG:SIGNATURE``; no other golden is called so."""
+        tags = "+".join(map(_without_separators, self.tags))
+        return ":".join(
+            (_without_separators(self.model), tags, _without_separators(self.signature))
+        )
 
     @property
     def folder(self) -> PurePosixPath:
@@ -59,6 +62,11 @@ class Key:
         return PurePosixPath(
             "tensors", escape(self.model), escape_all(self.tags), escape(self.signature)
         )
+
+
+def _without_separators(text: str) -> str:
+    """Return a text in which what parts names from one another is written as in an address."""
+    return text.replace("%", "%25").replace(":", "%3a").replace("+", "%2b")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

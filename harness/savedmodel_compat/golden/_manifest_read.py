@@ -14,7 +14,9 @@ from savedmodel_compat.errors import (
     UnsupportedError,
     UsageError,
 )
+from savedmodel_compat.golden._elements import kind_of
 from savedmodel_compat.golden._fields import Field, FieldError, parse
+from savedmodel_compat.golden.checkers import CHECKERS, Form, KnownChecker, needed
 from savedmodel_compat.golden.manifest import (
     SCHEMA,
     DataSetFacts,
@@ -123,7 +125,7 @@ def _manifest(document: Field) -> Manifest:
         surroundings=_plain(document["surroundings"]),
         data_sets=data_sets,
         overrides=tuple(_override(item, outputs) for item in document["tolerances"].items()),
-        checks=tuple(_check(item, outputs) for item in document["checkers"].items()),
+        checks=tuple(_check(item, outputs, data_sets) for item in document["checkers"].items()),
         history=tuple(_event(item) for item in document["history"].items()),
     )
 
@@ -216,18 +218,51 @@ def _override(field: Field, outputs: set[str]) -> Override:
         field.fail(f"says {error.message}")
 
 
-def _check(field: Field, outputs: set[str]) -> Check:
+def _check(field: Field, outputs: set[str], data_sets: Sequence[DataSetFacts]) -> Check:
     field.known(_MEMBERS[Check])
+    field["checker"].said()
+    known = CHECKERS[field["checker"].one_of(CHECKERS)]
     named = tuple(item.one_of(sorted(outputs)) for item in field["outputs"].items())
     if not named:
         field["outputs"].fail("is empty: name the outputs that it judges")
     _check_twice(field["outputs"], named)
-    return Check(
-        checker=field["checker"].said(),
+    check = Check(
+        checker=field["checker"].text(),
         outputs=named,
-        options=_plain(field["options"]) if "options" in field else {},
+        options=_options(field, known, outputs),
         reason=field["reason"].said(),
     )
+    for facts in data_sets:
+        forms = {tensor.alias: form for tensor in facts.outputs if (form := _form(tensor))}
+        if not needed(check) <= set(forms):
+            continue  # an output that this data set lacks is a difference for whoever compares
+        if why := known.unfit(check, forms):
+            field.fail(f"cannot judge data set '{facts.name}' with '{check.checker}': {why}")
+    return check
+
+
+def _options(field: Field, known: KnownChecker, outputs: set[str]) -> dict[str, Any]:
+    options = field["options"] if "options" in field else Field({}, field, "options")
+    plain = _plain(options)
+    if plain and not known.options:
+        options.fail(f"has a key '{next(iter(plain))}', and this checker has no options")
+    options.known(known.options)
+    for name in known.required:
+        options[name]  # fails, and says which is missing
+    for name in plain:
+        if name in known.outputs:
+            options[name].one_of(sorted(outputs))
+        else:
+            options[name].integer()
+    return plain
+
+
+def _form(tensor: TensorFacts) -> Form | None:
+    """Return the form of a tensor; None if this ml_dtypes has not its type."""
+    dtype = dtype_from_name(tensor.dtype).numpy
+    if dtype is None:
+        return None
+    return Form(dtype=tensor.dtype, kind=kind_of(dtype), shape=tensor.shape)
 
 
 def _event(field: Field) -> Event:

@@ -21,7 +21,9 @@ MAGIC = b"\x89SMCT\r\n\x1a"
 VERSION = 1
 ALIGNMENT = 64
 _HEAD = struct.Struct("<8sII")
-_MOST_HEADER = 16 << 20
+# No signature comes near them; without them, an edited file could keep its reader busy for minutes.
+_MOST_HEADER = 1 << 20
+_MOST_TENSORS = 10_000
 _MOST_RANK = 254
 _MOST_DIGITS = 20
 
@@ -61,8 +63,15 @@ def aligned(offset: int) -> int:
 
 
 def head_of(entries: Sequence[Entry]) -> bytes:
-    """Return the head and the header of a file with these tensors."""
+    """Return the head and the header of a file with these tensors.
+
+    Raises:
+        DamageError: there are more of them, or longer names, than any file is read with.
+    """
+    _check_count(len(entries))
     header = _json(entries)
+    if len(header) > _MOST_HEADER:
+        raise DamageError(f"its header would have {len(header)} bytes; the most is {_MOST_HEADER}")
     return _HEAD.pack(MAGIC, VERSION, len(header)) + header
 
 
@@ -75,7 +84,9 @@ def read_head(content: memoryview) -> tuple[list[Entry], int]:
     """
     end = _HEAD.size + _header_length(content)
     written = bytes(content[_HEAD.size : end])
-    entries = [_entry(row, index) for index, row in enumerate(_rows(written))]
+    rows = _rows(written)
+    _check_count(len(rows))
+    entries = [_entry(row, index) for index, row in enumerate(rows)]
     _check_layout(entries, written)
     return entries, end
 
@@ -115,6 +126,11 @@ def _header_length(content: memoryview) -> int:
             f"it has {size} bytes and its header ends at {_HEAD.size + length}: it was cut short"
         )
     return int(length)
+
+
+def _check_count(count: int) -> None:
+    if count > _MOST_TENSORS:
+        raise DamageError(f"its header lists {count} tensors; the most is {_MOST_TENSORS}")
 
 
 def _guess(magic: bytes) -> str:

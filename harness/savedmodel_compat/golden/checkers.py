@@ -2,14 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from savedmodel_compat.errors import UsageError
 from savedmodel_compat.golden import _check_ranks, _check_unordered, _check_vectors
+from savedmodel_compat.golden._elements import Kind
 from savedmodel_compat.golden.compare import Checker
 from savedmodel_compat.golden.tolerances import Check
+
+_RANKED = frozenset((Kind.FLOAT, Kind.WHOLE))
+_WIDE = frozenset((Kind.FLOAT, Kind.COMPLEX))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """What is known of an output without a look at its values.
+
+    Args:
+        dtype: its element type by TensorFlow's name.
+        kind: how its elements are told apart.
+        shape: its dimensions.
+    """
+
+    dtype: str
+    kind: Kind
+    shape: tuple[int, ...]
+
+    def __str__(self) -> str:
+        """Return it as messages name it."""
+        return f"{self.dtype} {list(self.shape)}"
+
+
+Forms = Mapping[str, Form]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +45,7 @@ class KnownChecker:
     Args:
         text: what it accepts, in one line.
         function: judges.
+        unfit: says which outputs cannot be judged so, whatever their values, and why.
         outputs: options that name an output each.
         required: options that must be given.
         optional: options that may be.
@@ -26,9 +53,74 @@ class KnownChecker:
 
     text: str
     function: Checker
+    unfit: Callable[[Check, Forms], str | None]
     outputs: tuple[str, ...] = ()
     required: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """All options."""
+        return (*self.required, *self.optional)
+
+
+def _no_indices(check: Check, forms: Forms) -> str | None:
+    source, axis = str(check.options["of"]), int(check.options.get("axis", -1))
+    scores = forms[source]
+    depth = len(scores.shape)
+    if scores.kind not in _RANKED or not -depth <= axis < depth:
+        return f"'{source}' ({scores}) has no axis {axis} of numbers"
+    axis %= depth
+    wanted = scores.shape[:axis] + scores.shape[axis + 1 :]
+    for name in check.outputs:
+        if forms[name].kind is not Kind.WHOLE or forms[name].shape != wanted:
+            return f"'{name}' ({forms[name]}) holds no indices along axis {axis} of '{source}' ({scores})"
+    return None
+
+
+def _no_ranks(check: Check, forms: Forms) -> str | None:
+    values, indices = str(check.options["values"]), str(check.options["indices"])
+    if others := sorted(set(check.outputs) - {values, indices}):
+        return f"'{others[0]}' is neither its values, '{values}', nor its indices, '{indices}'"
+    one, other = forms[values], forms[indices]
+    if other.kind is not Kind.WHOLE or not one.shape or one.shape != other.shape:
+        return f"'{indices}' ({other}) holds no indices of '{values}' ({one})"
+    if one.kind not in _RANKED:
+        return f"'{values}' ({one}) has no largest values"
+    source = check.options.get("of")
+    if source is None:
+        return None
+    scores = forms[source]
+    alike = scores.dtype == one.dtype and scores.shape[:-1] == one.shape[:-1]
+    if not alike or len(scores.shape) != len(one.shape):
+        return f"'{source}' ({scores}) does not hold the scores of which '{values}' ({one}) are the largest"
+    return None
+
+
+def _no_vectors(check: Check, forms: Forms) -> str | None:
+    values = check.options.get("values")
+    for name in check.outputs:
+        form = forms[name]
+        if form.kind not in _WIDE or len(form.shape) < 2:
+            return f"'{name}' ({form}) holds no matrices of floats"
+        if values is None:
+            continue
+        one = forms[values]
+        if one.kind not in _WIDE or one.shape != (*form.shape[:-2], form.shape[-1]):
+            return f"'{values}' ({one}) does not hold the eigenvalues of '{name}' ({form})"
+    return None
+
+
+def _no_rows(check: Check, forms: Forms) -> str | None:
+    first = forms[check.outputs[0]]
+    for name in check.outputs:
+        if not forms[name].shape:
+            return f"'{name}' ({forms[name]}) has no rows"
+        if forms[name].shape[0] != first.shape[0]:
+            return (
+                f"'{name}' ({forms[name]}) has not as many rows as '{check.outputs[0]}' ({first})"
+            )
+    return None
 
 
 CHECKERS: Mapping[str, KnownChecker] = MappingProxyType(
@@ -36,6 +128,7 @@ CHECKERS: Mapping[str, KnownChecker] = MappingProxyType(
         "argmax": KnownChecker(
             text="an index of any of the largest scores; `of` names the output with the scores",
             function=_check_ranks.argmax,
+            unfit=_no_indices,
             outputs=("of",),
             required=("of",),
             optional=("axis",),
@@ -43,25 +136,31 @@ CHECKERS: Mapping[str, KnownChecker] = MappingProxyType(
         "argmin": KnownChecker(
             text="an index of any of the smallest scores; `of` names the output with the scores",
             function=_check_ranks.argmin,
+            unfit=_no_indices,
             outputs=("of",),
             required=("of",),
             optional=("axis",),
         ),
         "top-k": KnownChecker(
-            text="the largest values of each row and their `indices`, in any order, with any of those that tie for the last place",
+            text="the largest values of each row and their `indices`, in any order, with any of those that tie for the last place; `of`"
+            " names the output with the scores, if there is one",
             function=_check_ranks.top_k,
-            outputs=("values", "indices"),
+            unfit=_no_ranks,
+            outputs=("values", "indices", "of"),
             required=("values", "indices"),
+            optional=("of",),
         ),
         "eigenvectors": KnownChecker(
             text="columns up to sign or phase; those of equal eigenvalues, which `values` names, up to their subspace",
             function=_check_vectors.eigenvectors,
+            unfit=_no_vectors,
             outputs=("values",),
             optional=("values",),
         ),
         "unordered": KnownChecker(
             text="the same rows in any order; rows of several outputs belong together",
             function=_check_unordered.unordered,
+            unfit=_no_rows,
         ),
     }
 )
@@ -120,7 +219,7 @@ def _check_options(check: Check, known: KnownChecker) -> None:
     Raises:
         UsageError: so it is.
     """
-    possible = (*known.required, *known.optional)
+    possible = known.options
     said = ", ".join(possible) or "none"
     for option in known.required:
         if option not in check.options:

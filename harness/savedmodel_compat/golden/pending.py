@@ -11,54 +11,32 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-from savedmodel_compat.errors import GoldenDamagedError, UnsupportedError, UsageError
-from savedmodel_compat.golden import _folders
-from savedmodel_compat.golden._fields import FieldError, parse
-from savedmodel_compat.golden._goldens import Golden, Key, files_of, read_files, write_files
-from savedmodel_compat.golden._manifest_read import text_at
-from savedmodel_compat.golden._manifest_text import document_text
-from savedmodel_compat.golden._names import escape
+from savedmodel_compat.errors import GoldenDamagedError, UsageError
+from savedmodel_compat.golden import _folders, _proposals
+from savedmodel_compat.golden._goldens import Golden, Key, files_of, write_files
+from savedmodel_compat.golden._proposals import Proposal
 from savedmodel_compat.golden.manifest import Event, Manifest
 from savedmodel_compat.golden.store import PENDING as FOLDER
 from savedmodel_compat.golden.store import Store
 
-_NAME = "proposal.json"
-_SCHEMA = 1
+__all__ = [
+    "FOLDER",
+    "Proposal",
+    "accept",
+    "groups",
+    "leave",
+    "listing",
+    "proposals",
+    "reject",
+    "reject_damaged",
+]
+
 # An accept that was begun; what it says is done, or was not, when somebody finds it.
 _ACCEPTING = "accepting.json"
-_TENSORS = "tensors"
-# tensors/MODEL/TAGS/SIGNATURE/LABEL
-_DEPTH = 4
 _SHOWN_DIGITS = 12
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Proposal:
-    """A golden that somebody may accept.
-
-    Args:
-        key: which golden it would be.
-        label: the consumer that left it, such as ``2.5.3-wheel-c-cpu``.
-        path: its folder.
-        golden: what it would be.
-        summary: how it differs from the golden that was there.
-        base: the digest of the golden that was there; None if there was none.
-    """
-
-    key: Key
-    label: str
-    path: Path
-    golden: Golden
-    summary: str
-    base: str | None
-
-    @property
-    def digest(self) -> str:
-        """The digest of its tensors."""
-        return self.golden.manifest.digest
 
 
 def leave(store: Store, golden: Golden, label: str, *, summary: str) -> Proposal:
@@ -75,6 +53,7 @@ def leave(store: Store, golden: Golden, label: str, *, summary: str) -> Proposal
     Raises:
         UsageError: the golden does not hold together, or there is no label.
         UnsupportedError: a tensor is of a type that cannot be kept.
+        GoldenDamagedError: its place is reached by a symbolic link.
         InfrastructureError: it cannot be written.
     """
     if not label.strip():
@@ -82,36 +61,51 @@ def leave(store: Store, golden: Golden, label: str, *, summary: str) -> Proposal
             f"a proposal for {golden.key} has no label: name the consumer that left it"
         )
     files = files_of(golden)
-    place = _place(store, golden.key, label)
+    pending = store.root / FOLDER
+    place = _proposals.place_of(pending, golden.key, label)
     with _locked(store):
+        _folders.check_inside(store.root, place)
         _folders.settle(place)
         base = _digest(store.manifest_there(golden.key))
         there = _there(store, place)
         if there is not None and (there.digest, there.base) == (files.digest, base):
             return there
-        _folders.check_inside(store.root, place)
-        _ignore(store.root / FOLDER)
-        with _folders.replacing(place, store.root / FOLDER) as folder:
+        _ignore(pending)
+        with _folders.replacing(place, pending) as folder:
             write_files(folder, files)
-            (folder / _NAME).write_text(_text(label, base, summary), encoding="utf-8")
-        return _read(store, place)
+            text = _proposals.text_of(label, base, summary)
+            (folder / _proposals.NAME).write_text(text, encoding="utf-8")
+        return _proposals.read(pending, place)
 
 
 def proposals(store: Store) -> tuple[Proposal, ...]:
-    """Return all proposals, by key and label.
+    """Return all proposals that are whole, by key and label; `listing` tells of the others, too.
 
     Raises:
-        GoldenDamagedError: one is damaged.
+        InfrastructureError: one cannot be read.
+    """
+    return listing(store)[0]
+
+
+def listing(store: Store) -> tuple[tuple[Proposal, ...], tuple[GoldenDamagedError, ...]]:
+    """Return all proposals by key and label, and what is wrong with those that are damaged.
+
+    Of damage, ``path`` is what `reject_damaged` removes.
+
+    Raises:
+        GoldenDamagedError: an accept that was begun left no proper word of what it was about.
         InfrastructureError: one cannot be read.
     """
     if not os.path.lexists(_marker(store)):
-        try:
-            return _listed(store)
-        except GoldenDamagedError:
-            pass  # Perhaps it is being replaced just now; under the lock nothing is.
-    with _locked(store):
+        found = _proposals.read_all(store.root, store.root / FOLDER)
+        if not found[1]:
+            return found
+        # Perhaps it is being replaced just now; under the lock nothing is.
+    with store.locked():
         store.sweep()
-        return _listed(store)
+        if not (store.root / FOLDER).is_symlink():
+            _finish(store)
+        return _proposals.read_all(store.root, store.root / FOLDER)
 
 
 def groups(found: Iterable[Proposal]) -> tuple[tuple[Proposal, ...], ...]:
@@ -166,10 +160,44 @@ def reject(store: Store, proposal: Proposal) -> None:
         _folders.remove(proposal.path, store.root / FOLDER)
 
 
+def reject_damaged(store: Store, path: Path) -> None:
+    """Remove a proposal that is damaged, or a link among the proposals.
+
+    Args:
+        store: where it lies.
+        path: as `listing` told it.
+
+    Raises:
+        UsageError: nothing is there, it is whole, or it is no proposal's place.
+        GoldenDamagedError: a symbolic link leads to it.
+        InfrastructureError: it cannot be removed.
+    """
+    pending = store.root / FOLDER
+    with store.locked():
+        top = pending / _proposals.TENSORS
+        depth = len(path.relative_to(top).parts) if path.is_relative_to(top) else -1
+        is_link = path.is_symlink() and (depth >= 0 or path == pending)
+        if not is_link and depth != _proposals.DEPTH:
+            raise UsageError(f"{path} is no place of a proposal in {pending}")
+        _folders.check_inside(store.root, path.parent)
+        if is_link:
+            path.unlink()
+            return
+        _folders.settle(path)
+        if not os.path.lexists(path):
+            raise UsageError(f"{path} is gone since it was looked at")
+        if whole := _there(store, path):
+            raise UsageError(
+                f"{path} is whole: the proposal of {whole.label} for {whole.key}",
+                hint=f"savedmodel-compat golden reject {whole.key.name} --from {whole.label}",
+            )
+        _folders.remove(path, pending)
+
+
 @contextmanager
 def _locked(store: Store) -> Iterator[None]:
     with store.locked():
-        _folders.check_inside(store.root, store.root / FOLDER / _TENSORS)
+        _folders.check_inside(store.root, store.root / FOLDER / _proposals.TENSORS)
         _finish(store)
         yield
 
@@ -193,6 +221,7 @@ def _accepted(proposed: Golden, there: Manifest | None, reason: str) -> Golden:
 
 
 def _check_still(store: Store, proposal: Proposal) -> None:
+    _folders.check_inside(store.root, proposal.path)
     _folders.settle(proposal.path)
     there = _there(store, proposal.path) if os.path.lexists(proposal.path) else None
     if there is None or (there.digest, there.base) != (proposal.digest, proposal.base):
@@ -221,10 +250,6 @@ def _digest(manifest: Manifest | None) -> str | None:
     return None if manifest is None else manifest.digest
 
 
-def _place(store: Store, key: Key, label: str) -> Path:
-    return store.root / FOLDER / key.folder / escape(label)
-
-
 def _marker(store: Store) -> Path:
     return store.root / FOLDER / _ACCEPTING
 
@@ -249,6 +274,7 @@ def _finish(store: Store) -> None:
             f"it names no proposal that was being accepted: {error}", path=path, hint="remove it"
         ) from error
     place = store.root / FOLDER / key.folder
+    _folders.check_inside(store.root, place)
     if _digest(store.manifest_there(key)) == digest and place.exists():
         _folders.remove(place, store.root / FOLDER)
     path.unlink()
@@ -262,58 +288,9 @@ def _ignore(folder: Path) -> None:
         _folders.write_file(ignore, b"*\n")
 
 
-def _text(label: str, base: str | None, summary: str) -> str:
-    return document_text({"schema": _SCHEMA, "label": label, "base": base, "summary": summary})
-
-
-def _listed(store: Store) -> tuple[Proposal, ...]:
-    found = [store.root / FOLDER / _TENSORS]
-    for _ in range(_DEPTH):
-        found = [inner for folder in found for inner in _folders.entries(folder)]
-        for entry in found:
-            _folders.check_inside(store.root, entry)
-    listed = [_read(store, place) for place in found]
-    return tuple(sorted(listed, key=lambda proposal: (proposal.key, proposal.label)))
-
-
 def _there(store: Store, place: Path) -> Proposal | None:
     """Return the proposal at a place; one that is damaged counts for none."""
     try:
-        return _read(store, place)
-    except (GoldenDamagedError, UnsupportedError):
+        return _proposals.read(store.root / FOLDER, place)
+    except GoldenDamagedError:
         return None
-
-
-def _read(store: Store, place: Path) -> Proposal:
-    hint = "remove the folder, and run the cells again"
-    if not place.is_dir():
-        raise GoldenDamagedError("it lies among the proposals and is none", path=place, hint=hint)
-    golden = read_files(place, besides={_NAME})
-    label, base, summary = _said(place / _NAME)
-    if place != _place(store, golden.key, label):
-        raise GoldenDamagedError(
-            f"it says that it is {label}'s proposal for {golden.key}: it was moved or edited by hand",
-            path=place,
-            hint=hint,
-        )
-    return Proposal(
-        key=golden.key, label=label, path=place, golden=golden, summary=summary, base=base
-    )
-
-
-def _said(path: Path) -> tuple[str, str | None, str]:
-    try:
-        document = parse(text_at(path))
-        document.known(("schema", "label", "base", "summary"))
-        if document["schema"].integer() != _SCHEMA:
-            document["schema"].fail(f"is not {_SCHEMA}")
-        base = document["base"]
-        return (
-            document["label"].said(),
-            None if base.is_null else base.sha256(),
-            document["summary"].text(),
-        )
-    except FieldError as error:
-        raise GoldenDamagedError(
-            str(error), path=path, hint="remove the folder, and run the cells again"
-        ) from error

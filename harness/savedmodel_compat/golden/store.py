@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import enum
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import unquote
 
 from savedmodel_compat.errors import (
     GoldenDamagedError,
@@ -32,7 +35,7 @@ from savedmodel_compat.golden._goldens import (
 )
 from savedmodel_compat.golden.manifest import NAME, Manifest
 
-__all__ = ["DataSet", "Golden", "Key", "Store", "Written"]
+__all__ = ["Damaged", "DataSet", "Golden", "Key", "Listing", "Store", "Written"]
 
 PENDING = "pending"
 _TENSORS = "tensors"
@@ -49,6 +52,34 @@ class Written(enum.Enum):
     UNCHANGED = "unchanged"
     REPLACED = "replaced"
     DIFFERS = "differs"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Damaged:
+    """A place of a store in which no golden can be read.
+
+    Args:
+        name: of the golden as far as its folder tells, else the path below the store.
+        key: of that golden; None if the folder does not tell.
+        error: what is wrong.
+    """
+
+    name: str
+    key: Key | None
+    error: GoldenDamagedError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """What lies in a store.
+
+    Args:
+        keys: of all goldens whose manifests are whole, in order.
+        damaged: all else.
+    """
+
+    keys: tuple[Key, ...]
+    damaged: tuple[Damaged, ...]
 
 
 class Store:
@@ -78,6 +109,25 @@ class Store:
                 continue  # removed meanwhile
         return tuple(sorted(found))
 
+    def listing(self) -> Listing:
+        """Return which goldens there are, and which cannot be read; one that is damaged hides no other.
+
+        Raises:
+            InfrastructureError: a manifest, or the folder, cannot be read.
+        """
+        found: list[Key] = []
+        strangers: list[GoldenDamagedError] = []
+        damaged: list[Damaged] = []
+        for place in self._places(strangers=strangers):
+            try:
+                found.append(key_of(self._seen(place, self._manifest_at)))
+            except GoldenMissingError:
+                continue  # removed meanwhile
+            except GoldenDamagedError as error:
+                damaged.append(self._damaged(place, error))
+        damaged += [self._damaged(error.path, error) for error in strangers]
+        return Listing(keys=tuple(sorted(found)), damaged=tuple(damaged))
+
     def has(self, key: Key) -> bool:
         """Tell whether there is a golden, whole or damaged."""
         place = self.place(key)
@@ -95,6 +145,17 @@ class Store:
             InfrastructureError: a file cannot be read.
         """
         return self._seen(self.place(key), self._golden_at, key)
+
+    def verified(self, key: Key) -> Golden:
+        """Return a golden as `read` does, its ranges, means and counts verified, too.
+
+        Raises:
+            GoldenMissingError: as for `read`.
+            GoldenDamagedError: as for `read`, or a statement of the manifest is not so.
+            UnsupportedError: as for `read`.
+            InfrastructureError: as for `read`.
+        """
+        return self._seen(self.place(key), self._verified_at, key)
 
     def manifest(self, key: Key) -> Manifest:
         """Return what a golden says of itself, without a look at its tensors.
@@ -120,7 +181,7 @@ class Store:
         damage: list[GoldenDamagedError] = []
         for place in self._places(strangers=damage):
             try:
-                self._seen(place, self._check_at)
+                self._seen(place, self._verified_at)
             except GoldenMissingError:
                 continue
             except GoldenDamagedError as error:
@@ -247,6 +308,7 @@ class Store:
             GoldenDamagedError: its manifest is damaged, or missing.
         """
         place = self.place(key)
+        _folders.check_inside(self.root, place.parent)
         _folders.settle(place)
         try:
             return self._manifest_at(place)
@@ -255,6 +317,7 @@ class Store:
 
     def _digest_there(self, key: Key) -> str | None:
         place = self.place(key)
+        _folders.check_inside(self.root, place.parent)
         _folders.settle(place)
         try:
             return self._golden_at(place).manifest.digest
@@ -274,6 +337,7 @@ class Store:
             first = error
         try:
             with _folders.locked(self.root):
+                _folders.check_inside(self.root, place.parent)
                 _folders.settle(place)
                 return look(place)
         except GoldenMissingError:
@@ -294,11 +358,17 @@ class Store:
         check_place(self.root, place, key_of(manifest))
         return manifest
 
-    def _check_at(self, place: Path) -> None:
+    def _verified_at(self, place: Path) -> Golden:
         golden = self._golden_at(place)
         for facts in golden.manifest.data_sets:
             path = place / file_of(facts.name)
             check_statistics(path, facts.inputs + facts.outputs, tensorfile.read(path))
+        return golden
+
+    def _damaged(self, place: Path, error: GoldenDamagedError) -> Damaged:
+        key = _key_at(self.root, place)
+        name = key.name if key else place.relative_to(self.root).as_posix()
+        return Damaged(name=name, key=key, error=error)
 
     def _check_there(self, place: Path) -> None:
         _folders.check_inside(self.root, place)
@@ -308,17 +378,34 @@ class Store:
             raise GoldenDamagedError("it is a file where a golden's folder should be", path=place)
 
     def _places(self, *, strangers: list[GoldenDamagedError] | None = None) -> Iterator[Path]:
-        """Yield the folders of goldens, in order; what cannot be one is told as a stranger."""
-        found = [self.root / _TENSORS]
+        """Yield the folders of goldens, in order; what cannot be one is told as a stranger.
+
+        Raises:
+            GoldenDamagedError: a link is there, and nobody asks for strangers.
+        """
+        found = self._inside([self.root / _TENSORS], strangers)
         for depth in range(_DEPTH):
-            found = [inner for folder in found for inner in _folders.entries(folder)]
-            for entry in found:
-                _folders.check_inside(self.root, entry)
+            inner = [entry for folder in found for entry in _folders.entries(folder)]
+            found = self._inside(inner, strangers)
             if strangers is not None:
                 strangers += [_stranger(entry) for entry in found if entry.is_file()]
             if depth < _DEPTH - 1:
                 found = [entry for entry in found if entry.is_dir()]
         yield from (entry for entry in found if entry.is_dir() or not entry.exists())
+
+    def _inside(self, places: list[Path], strangers: list[GoldenDamagedError] | None) -> list[Path]:
+        """Return the places to which no link leads."""
+        found = []
+        for place in places:
+            try:
+                _folders.check_inside(self.root, place)
+            except GoldenDamagedError as error:
+                if strangers is None:
+                    raise
+                strangers.append(error)
+            else:
+                found.append(place)
+        return found
 
     def _missing(self, place: Path, key: Key) -> GoldenMissingError:
         """Say what is missing, and what there is of that model instead."""
@@ -335,3 +422,25 @@ def _stranger(path: Path) -> GoldenDamagedError:
     return GoldenDamagedError(
         "it lies among the goldens and is none", path=path, hint="move it elsewhere"
     )
+
+
+def _key_at(root: Path, place: Path) -> Key | None:
+    """Return the key of the golden whose folder this is; None if names that were too long, or no names, do not tell."""
+    parts = place.relative_to(root).parts[1:]
+    if len(parts) != _DEPTH:
+        return None
+    try:
+        model, signature = (_unescaped(part) for part in (parts[0], parts[2]))
+        tags = tuple(map(_unescaped, parts[1].split("+"))) if parts[1] != "+" else ()
+    except UnicodeDecodeError:
+        return None
+    key = Key(model=model, tags=tags, signature=signature)
+    return key if root / key.folder == place else None
+
+
+def _unescaped(name: str) -> str:
+    """Return the text of a file name; what is none of ours gives some text that has another name."""
+    if name == "%":
+        return ""
+    plain = re.sub("=([a-z])", lambda found: found[1].upper(), name)
+    return unquote(plain, errors="surrogatepass")

@@ -110,15 +110,19 @@ def write(path: Path, tensors: Iterable[Stored]) -> None:
     """Write a data set to a new file.
 
     Raises:
-        UsageError: two tensors of one side have one alias.
+        UsageError: two tensors of one side have one alias, or there are too many to be read again.
         OSError: the file is there already, or cannot be written.
     """
     ordered = sorted(tensors, key=lambda tensor: (tensor.side, tensor.alias))
     for before, tensor in pairwise(ordered):
         if (before.side, before.alias) == (tensor.side, tensor.alias):
             raise UsageError(f"{path}: several tensors are named {tensor.side}/{tensor.alias}")
+    try:
+        head = head_of(_laid_out(ordered))
+    except DamageError as error:
+        raise UsageError(f"{path} is not written, as nobody could read it: {error}") from error
     with path.open("xb") as file:
-        file.write(head_of(_laid_out(ordered)))
+        file.write(head)
         for tensor in ordered:
             file.write(bytes(-file.tell() % ALIGNMENT))
             file.write(tensor.data)

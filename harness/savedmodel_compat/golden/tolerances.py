@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -28,7 +28,7 @@ class Tolerance:
             is below 1: what is noise beside 1 is all there is in a small softmax.
 
     Raises:
-        UsageError: a number is negative, not finite, or a share above 1.
+        UsageError: a number is negative, not finite, a share above 1, or more units than any type has.
     """
 
     rtol: float = 0.0
@@ -202,17 +202,28 @@ def _check(numbers: Tolerance | Override | Policy) -> None:
     """
     for name in ("rtol", "atol", "ulp", "share"):
         value = getattr(numbers, name, None)
-        most = 1.0 if name == "share" else math.inf
-        if value is not None and not (math.isfinite(value) and 0 <= value <= most):
-            above = ", at most 1" if name == "share" else ""
+        most = _MOST.get(name, sys.float_info.max)
+        # NaN is not within the two, nor is any integer that is too large to be a float.
+        if value is not None and not 0 <= value <= most:
+            above = f", at most {most}" if name in _MOST else ""
             raise UsageError(
-                f"{name} {value} is no tolerance: it is a finite number, at least 0{above}"
+                f"{name} {_told(value)} is no tolerance: it is a finite number, at least 0{above}"
             )
+
+
+def _told(value: float) -> str:
+    """Return a number in words; of an integer of thousands of digits there is no text."""
+    bits = value.bit_length() if isinstance(value, int) else 0
+    return f"(an integer of {bits} bits)" if bits > _SHOWN_BITS else str(value)
 
 
 def _default(rtol: float, atol: float) -> Tolerance:
     return Tolerance(rtol=rtol, atol=atol, scaled=True)
 
+
+# No two values of a type are further apart than an integer of 64 bits can tell.
+_MOST: Mapping[str, int] = MappingProxyType({"ulp": (1 << 63) - 1, "share": 1})
+_SHOWN_BITS = 128
 
 _SMALL = ("float8_", "float6_", "float4_")
 

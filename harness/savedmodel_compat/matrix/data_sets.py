@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -74,8 +75,9 @@ def feeds_of(
         many = {alias: array[rows] for alias, array in typical.items()}
         yield Feed(name=MANY, inputs=many, why=f"a batch of {_MANY}")
     if EDGES in names and typical:
-        dtypes = {port.alias: port.dtype for port in case.inputs}
-        edges = {a: _edges(dtypes[a], array.shape) for a, array in typical.items()}
+        values = {port.alias: _edge_values(port.dtype) for port in case.inputs}
+        height = _height(values, typical) if size is not None else None
+        edges = {a: _edges(values[a], array.shape, height) for a, array in typical.items()}
         yield Feed(name=EDGES, inputs=edges, why="zeros, ends of ranges, strings that are no text")
 
 
@@ -88,8 +90,17 @@ def _batch(specs: Mapping[str, TensorSpec], typical: Arrays) -> int | None:
     return sizes.pop() if len(sizes) == 1 and 0 not in sizes else None
 
 
-def _edges(dtype: str, shape: tuple[int, ...]) -> Array:
-    values = _edge_values(dtype)
+def _height(values: Arrays, typical: Arrays) -> int:
+    """Return the rows of a batch in which every edge has its place."""
+    in_a_row = {alias: max(1, math.prod(array.shape[1:])) for alias, array in typical.items()}
+    wanted = [math.ceil(len(values[alias]) / count) for alias, count in in_a_row.items()]
+    height: int = max([*wanted, *(array.shape[0] for array in typical.values())])
+    return height
+
+
+def _edges(values: Array, shape: tuple[int, ...], height: int | None) -> Array:
+    """Return edges in a shape, of so many rows where the batch is open, taken in turn."""
+    shape = shape if height is None else (height, *shape[1:])
     count = int(np.prod(shape, dtype=np.int64))
     picked: Array = values[np.arange(count) % len(values)].reshape(shape)
     return picked

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from packaging.version import Version
 
 from savedmodel_compat.errors import (
-    ExportError,
     InfrastructureError,
     SavedModelCompatError,
     UnsupportedError,
@@ -91,6 +90,7 @@ class Recordings:
         self._table = runner.session.table
         self._root = runner.root
         self._told = told
+        self._named: dict[str, str] = {}
         self.problems: list[SavedModelCompatError] = []
 
     def run(self, sources: Sequence[str], order: Order) -> list[Recorded]:
@@ -107,32 +107,48 @@ class Recordings:
             raise UsageError(f"--as {order.name} names the goldens of {len(chosen)} sources")
         for source in chosen:
             try:
-                for each in self.record(source, order):
-                    found.append(each)
-                    self._told(each)
-            except (RecordingError, ExportError, UnsupportedError, InfrastructureError) as problem:
-                said = f"{source}: {problem.message}"
-                self.problems.append(SavedModelCompatError(said, hint=problem.hint))
+                for each in self._record(source, order):
+                    if isinstance(each, RecordingError):
+                        self._note(source, each)
+                    else:
+                        found.append(each)
+                        self._told(each)
+            except SavedModelCompatError as problem:
+                self._note(source, problem)
         return found
+
+    def _note(self, source: str, problem: SavedModelCompatError) -> None:
+        said = SavedModelCompatError(f"{source}: {problem.message}", hint=problem.hint)
+        said.exit_code = problem.exit_code
+        self.problems.append(said)
 
     def record(self, source: str, order: Order) -> list[Recorded]:
         """Record one source.
 
         Raises:
-            RecordingError: it does not give an answer that could be frozen.
+            RecordingError: a signature does not give an answer that could be frozen; the others were recorded.
             UsageError: there is no such source, or nobody is named who answers.
             ExportError: the exporter failed.
             InfrastructureError: the release could not be made ready.
         """
+        found = list(self._record(source, order))
+        problem = next((each for each in found if isinstance(each, RecordingError)), None)
+        if problem is not None:
+            raise problem
+        return [each for each in found if not isinstance(each, RecordingError)]
+
+    def _record(self, source: str, order: Order) -> Iterator[Recorded | RecordingError]:
         if "::" in source or source in self._configuration.exporters:
-            return list(self._record_exporter(source, order))
+            return self._record_exporter(source, order)
         return self._record_model(source, order)
 
     def _without_golden(self) -> list[str]:
-        there = {key.model.partition("@")[0] for key in self._store.keys()}  # noqa: SIM118 - it is no mapping
+        listing = self._store.listing()
+        keys = [*listing.keys, *(each.key for each in listing.damaged if each.key is not None)]
+        there = {key.model.partition("@")[0] for key in keys}
         return [name for name in self._configuration.exporters if name not in there]
 
-    def _record_exporter(self, source: str, order: Order) -> Iterator[Recorded]:
+    def _record_exporter(self, source: str, order: Order) -> Iterator[Recorded | RecordingError]:
         releases = self._releases(order)
         if not releases:
             raise UsageError(
@@ -159,7 +175,7 @@ class Recordings:
 
     def _record_export(
         self, source: str, model: Model, release: str, order: Order
-    ) -> list[Recorded]:
+    ) -> Iterator[Recorded | RecordingError]:
         found = find_exporter_in(self._root, source, self._configuration)
         said = Source(
             kind="exporter",
@@ -185,7 +201,7 @@ class Recordings:
         )
         return replace(model, path=path, name=name, exporter=None)
 
-    def _record_model(self, source: str, order: Order) -> list[Recorded]:
+    def _record_model(self, source: str, order: Order) -> Iterator[Recorded | RecordingError]:
         path = self._root / source
         [model] = load_models(
             [path], tags=order.tags, signature=order.signature, given=order.given, seed=order.seed
@@ -196,6 +212,11 @@ class Recordings:
         consumer = self._consumer(release, order.provider or Provider.WHEEL, order.loader)
         root = self._store.root
         name = order.name or goldens.name_of(model, root)
+        if self._named.setdefault(name, source) != source:
+            raise UsageError(
+                f"{source} is called {name}, and so is {self._named[name]}",
+                hint="record one of them with --as NAME, a name that its path ends with",
+            )
         said = Source(
             kind="model",
             name=source,
@@ -255,4 +276,5 @@ def _wanted(order: Order, *, name: str, source: Source) -> Wanted:
         data_sets=order.data_sets,
         over=order.over,
         signature=order.signature,
+        typical="made up from the signature" if order.given is None else "as they were given",
     )

@@ -12,6 +12,7 @@ from savedmodel_compat.golden.store import DataSet, Golden, Key, Store
 from savedmodel_compat.tensors import dtype_from_name
 
 if TYPE_CHECKING:
+    from savedmodel_compat.golden.manifest import Manifest
     from savedmodel_compat.golden.tolerances import Check, Override
     from savedmodel_compat.matrix.models import Case, Model
     from savedmodel_compat.runtimes.requests import Port
@@ -29,6 +30,7 @@ class Against:
         dtypes: TensorFlow's names of the outputs' element types, of each data set.
         overrides: of tolerances.
         checks: of outputs that are right in more than one way.
+        recorded_from: digest of the model that it was recorded from; None if that was an exporter's.
         cause: why nothing can be compared; None if it can.
         text: the same in words.
     """
@@ -38,6 +40,7 @@ class Against:
     dtypes: tuple[Mapping[str, str], ...] = field(default=(), hash=False)
     overrides: tuple[Override, ...] = ()
     checks: tuple[Check, ...] = field(default=(), hash=False)
+    recorded_from: str | None = None
     cause: str | None = None
     text: str = ""
 
@@ -75,7 +78,7 @@ def with_golden(model: Model, case: Case, store: Store) -> Case:
     problem = _unfit(golden, case)
     if problem is not None:
         return _without(case, key, STALE, problem)
-    sets = golden.data_sets
+    sets, source = golden.data_sets, golden.manifest.source
     return replace(
         case,
         feeds=tuple(each.inputs for each in sets),
@@ -86,6 +89,7 @@ def with_golden(model: Model, case: Case, store: Store) -> Case:
             dtypes=tuple(outputs_of(each.dtypes) for each in sets),
             overrides=golden.manifest.overrides,
             checks=golden.manifest.checks,
+            recorded_from=source.sha256 if source.kind == "model" else None,
         ),
         why_no_feeds=None,
     )
@@ -127,15 +131,42 @@ def _names(model: Model, root: Path) -> Iterator[str]:
         yield path.relative_to(frozen).parts[0]
         return
     parts = path.parts[1:]
-    yield from ("/".join(parts[-depth:]) for depth in range(len(parts), 1, -1))
-    # A folder that is a number is a version of what is in the folder above it.
-    yield "/".join(parts[-2:]) if path.name.isdigit() else path.name
+    if path.name.isdigit() and len(parts) > 1:
+        # It is a version of what is in the folder above it, and the next one answers to the same goldens.
+        yield from _ends(parts, least=2)
+        parts = parts[:-1]
+    yield from _ends(parts, least=1)
+
+
+def _ends(parts: Sequence[str], *, least: int) -> Iterator[str]:
+    """Yield the end of a path in every length, the longest first."""
+    yield from ("/".join(parts[-depth:]) for depth in range(len(parts), least - 1, -1))
 
 
 def outputs_of(dtypes: Mapping[str, str]) -> dict[str, str]:
     """Return the element types of the outputs of a data set by alias."""
     start = "outputs/"
     return {key[len(start) :]: name for key, name in dtypes.items() if key.startswith(start)}
+
+
+def fitting(
+    manifest: Manifest, sets: Sequence[DataSet]
+) -> tuple[tuple[Override, ...], tuple[Check, ...]]:
+    """Return the tolerances and checkers of a manifest that are of outputs which data sets have.
+
+    Args:
+        manifest: of the golden that is there.
+        sets: of the one that may take its place.
+    """
+    names = {alias for each in sets for alias in each.outputs}
+    overrides = (each for each in manifest.overrides if each.output in {None, *names})
+    checks = (each for each in manifest.checks if names.issuperset(_named(each)))
+    return tuple(overrides), tuple(checks)
+
+
+def _named(check: Check) -> set[str]:
+    """Return the outputs that a check names, itself or in its options: whatever is text there is an output."""
+    return {*check.outputs, *(value for value in check.options.values() if isinstance(value, str))}
 
 
 def _unfit(golden: Golden, case: Case) -> SavedModelCompatError | None:

@@ -280,6 +280,9 @@ def _compared(
         )
         return replace(passed, observed=comparison.observed)
     causes = tuple(dict.fromkeys(difference.cause for difference in differences))
+    fix = BY_ID[causes[0]].fix
+    if reference.against is not None:
+        fix = _fix_of_golden(reference.against, cell)
     return Result(
         cell=cell,
         outcome=Outcome.FAIL,
@@ -287,13 +290,27 @@ def _compared(
         causes=causes,
         message=one_line("; ".join(difference.text for difference in differences)),
         detail=Detail(node=differences[0].output),
-        fix=BY_ID[causes[0]].fix,
+        fix=fix,
         reference=reference.name,
         compared=compared,
         seconds=verdict.seconds.get("cell", 0.0),
         tensorflow_version=version,
         log=verdict.log[-_LOG:],
         observed=comparison.observed,
+    )
+
+
+def _fix_of_golden(against: Against, cell: Cell) -> str:
+    """Say what to do about an answer that is not the golden's: whose fault it is shows in what else is another one."""
+    accept = f"`savedmodel-compat golden accept '{against.name}' --reason TEXT`"
+    if against.recorded_from not in {None, cell.model_sha256}:
+        return (
+            "the model is not the one that the golden was recorded from: if the new answer is right, "
+            f"{accept}"
+        )
+    return (
+        "if it is rounding, give the golden's manifest a tolerance, with the reason; if the new answer is "
+        f"right, {accept}; else look for ops that changed between {cell.consumer} and the golden's release"
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from savedmodel_compat.errors import WorkerError
 from savedmodel_compat.matrix.judge import is_about_inputs
@@ -10,6 +12,7 @@ from savedmodel_compat.matrix.models import Case, Model
 from savedmodel_compat.matrix.plan import Consumer
 from savedmodel_compat.runtimes.client import Worker
 from savedmodel_compat.runtimes.requests import Limits, LoadAndRun
+from savedmodel_compat.runtimes.surroundings import surroundings
 from savedmodel_compat.runtimes.verdicts import Verdict
 
 
@@ -24,13 +27,17 @@ class Unit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What one process of a unit did; ``case`` is None if it only loaded, or failed to."""
+    """What one process of a unit did; ``case`` is None if it only loaded, or failed to.
+
+    ``surroundings`` is what its worker said of itself, where a golden may be proposed of the answer.
+    """
 
     unit: Unit
     case: Case | None
     verdict: Verdict
     second: Verdict | None
     version: str
+    surroundings: Mapping[str, Any] | None = None
 
 
 def observe(worker: Worker, unit: Unit, limits: Limits) -> list[Seen]:
@@ -51,11 +58,25 @@ def observe(worker: Worker, unit: Unit, limits: Limits) -> list[Seen]:
                 verdict=verdict,
                 second=second,
                 version=worker.tensorflow,
+                surroundings=_surroundings(worker, unit, case),
             )
         )
         if nowhere:
             break
     return seen
+
+
+def _surroundings(worker: Worker, unit: Unit, case: Case | None) -> Mapping[str, Any] | None:
+    """Return what the worker says of itself, asked once; None where nobody will want to know."""
+    runtime = unit.consumer.runtime
+    if case is None or case.against is None or case.against.cause is not None or runtime is None:
+        return None
+    if worker.surroundings is None:
+        try:
+            worker.surroundings = surroundings(worker, runtime, unit.consumer.device)
+        except WorkerError:
+            return None
+    return worker.surroundings
 
 
 def _ask(worker: Worker, work: LoadAndRun, limits: Limits) -> Verdict:

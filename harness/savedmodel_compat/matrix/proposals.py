@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from savedmodel_compat.errors import InfrastructureError
+from savedmodel_compat.errors import InfrastructureError, UsageError
 from savedmodel_compat.golden import pending
 from savedmodel_compat.golden.manifest import Event, Source
 from savedmodel_compat.golden.store import Golden, Store
 from savedmodel_compat.matrix.cells import Outcome
+from savedmodel_compat.matrix.goldens import data_set, fitting
 
 if TYPE_CHECKING:
     from savedmodel_compat.golden.store import DataSet
@@ -31,9 +32,11 @@ class Proposals:
 
     Args:
         store: the goldens.
+        left: the folders of those that were left.
     """
 
     store: Store
+    left: list[Path] = field(default_factory=list, hash=False, compare=False)
 
     def leave(self, result: Result, seen: Seen) -> str | None:
         """Leave what a cell answered, if it is another answer than its golden's.
@@ -50,8 +53,6 @@ class Proposals:
             return None
         if result.outcome is not Outcome.FAIL or not VALUES.intersection(result.causes):
             return None
-        from savedmodel_compat.matrix.goldens import data_set
-
         answers = seen.verdict.answers
         if any(answer.outputs is None for answer in answers):
             return "it proposes nothing, since it refuses some of the golden's inputs"
@@ -63,8 +64,9 @@ class Proposals:
             there = self.store.read(case.against.key)
             golden = _proposed(there, data_sets, result, seen)
             left = pending.leave(self.store, golden, label_of(result.cell), summary=result.message)
-        except InfrastructureError as error:
+        except (InfrastructureError, UsageError) as error:
             return f"its answer could not be left for review: {error.message}"
+        self.left.append(left.path)
         return f"its answer is proposed in {left.path}"
 
 
@@ -84,9 +86,12 @@ def _proposed(there: Golden, data_sets: list[DataSet], result: Result, seen: See
         reason=f"it differs from the golden: {result.message}",
         by=by,
     )
-    source = replace(there.manifest.source, sha256=_digest(there.manifest.source, result))
+    source = _source(there.manifest.source, cell)
+    overrides, checks = fitting(there.manifest, said)
     manifest = replace(
         there.manifest,
+        overrides=overrides,
+        checks=checks,
         producer=cell.producer,
         source=source,
         surroundings=_around(seen, cell),
@@ -96,18 +101,20 @@ def _proposed(there: Golden, data_sets: list[DataSet], result: Result, seen: See
     return Golden(key=there.key, manifest=manifest, data_sets=said)
 
 
-def _digest(source: Source, result: Result) -> str:
-    """Return the digest of what was run: of a model its own, of an exporter's that of its sources."""
-    return result.cell.model_sha256 if source.kind == "model" else source.sha256
+def _source(source: Source, cell: Cell) -> Source:
+    """Return what was run: a model, which may be another one by now; or what the same exporter wrote."""
+    if source.kind != "model" or source.sha256 == cell.model_sha256:
+        return source
+    # A path of one machine says nothing on another.
+    here = cell.path.is_relative_to(Path.cwd())
+    name = str(cell.path.relative_to(Path.cwd())) if here else cell.model
+    return replace(source, name=name, sha256=cell.model_sha256, frozen=None)
 
 
 def _around(seen: Seen, cell: Cell) -> Mapping[str, Any]:
-    """Return what is known without asking the consumer once more; `golden record` asks for all of it."""
-    return {
-        "device": cell.device,
-        "platform": platform.platform(),
-        "tensorflow": {"release": seen.version or cell.consumer},
-    }
+    if seen.surroundings is not None:
+        return seen.surroundings
+    return {"device": cell.device, "tensorflow": {"release": seen.version or cell.consumer}}
 
 
 def today() -> str:

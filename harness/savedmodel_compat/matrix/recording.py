@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -75,6 +75,7 @@ class Wanted:
         data_sets: which of them.
         over: what may be done to one that is there and holds something else.
         signature: the only one; None records all.
+        typical: where the typical inputs of a model are from, in words.
     """
 
     source: Source
@@ -83,6 +84,7 @@ class Wanted:
     data_sets: tuple[str, ...] = data_sets.NAMES
     over: Over = Over.PROPOSE
     signature: str | None = None
+    typical: str = "made up from the signature"
 
 
 class RecordingError(SavedModelCompatError):
@@ -109,8 +111,8 @@ class Recorder:
     limits: Limits
     policy: Policy
 
-    def record(self, model: Model, wanted: Wanted) -> list[Recorded]:
-        """Record the goldens of a model's signatures.
+    def record(self, model: Model, wanted: Wanted) -> Iterator[Recorded | RecordingError]:
+        """Yield what became of the goldens of a model's signatures, each as it is recorded, or why it cannot be.
 
         Every answer is given twice, by two processes, and what an exporter recorded is compared with what its model answers
         after a reload: an answer that is not the same twice is not frozen.
@@ -119,8 +121,9 @@ class Recorder:
             model: what is run; its own feeds are the typical inputs.
             wanted: what is recorded.
 
+        A signature without inputs, that does not run, or that does not answer the same twice cannot be.
+
         Raises:
-            RecordingError: a signature has no inputs, does not run, or does not answer the same twice.
             UsageError: there is no such signature.
         """
         assert self.consumer.runtime is not None
@@ -129,13 +132,15 @@ class Recorder:
             named = f"'{wanted.signature}'" if wanted.signature else "at all"
             raise UsageError(f"{model.name} has no signature {named} to record")
         around = dict(surroundings(self.worker, self.consumer.runtime, self.consumer.device))
-        made = []
         for case in cases:
-            sets, notes = self._answered(model, case, _feeds(model, case, wanted))
+            try:
+                sets, notes = self._answered(model, case, _feeds(model, case, wanted))
+            except RecordingError as error:
+                yield error
+                continue
             key = Key(model=wanted.name, tags=model.tags, signature=case.signature)
             golden = _golden(key, sets, _manifest(key, model, self._label, around, wanted))
-            made.append(self._keep(golden, wanted, notes))
-        return made
+            yield self._keep(golden, wanted, notes)
 
     @property
     def _label(self) -> str:
@@ -244,13 +249,20 @@ def _feeds(model: Model, case: Case, wanted: Wanted) -> list[data_sets.Feed]:
             f"{model.name}, signature '{case.signature}': there are no inputs to record: {case.why_no_feeds}",
             hint="give some with --inputs FILE.npz",
         )
-    said = (
-        "as the exporter recorded it" if case.expected else "made up from the signature, or given"
+    said = "as the exporter recorded it" if case.expected else wanted.typical
+    # What is made up has a batch of one first, and then a larger one.
+    made = list(
+        data_sets.feeds_of(
+            case, _specs(model, case), case.feeds[-1], names=wanted.data_sets, said=said
+        )
     )
-    made = data_sets.feeds_of(
-        case, _specs(model, case), case.feeds[0], names=wanted.data_sets, said=said
-    )
-    return list(made)
+    if not made:
+        raise RecordingError(
+            f"{model.name}, signature '{case.signature}': it has none of the data sets "
+            f"{', '.join(wanted.data_sets)}",
+            hint="'one' and 'many' are batches: the first dimension of every input has to be open",
+        )
+    return made
 
 
 def _specs(model: Model, case: Case) -> dict[str, TensorSpec]:
@@ -268,7 +280,8 @@ def _demand_run(model: Model, case: Case, seen: Seen) -> None:
         raise RecordingError(
             f"{model.name}, signature '{case.signature}', cannot be recorded with "
             f"{seen.unit.consumer.release}: {_end(verdict or seen.verdict)}",
-            hint="record it with a release that runs it: `savedmodel-compat run` tells which do",
+            hint="give inputs that it takes (--inputs FILE.npz), or record it with a release that runs it: "
+            "`savedmodel-compat run` tells which do",
         )
 
 
@@ -335,15 +348,25 @@ def _merged(there: Golden, made: Golden) -> Golden:
 def _only_new(there: Golden, merged: Golden) -> Golden:
     """Return the golden that is there with the data sets that it had not; those that it had stay bit for bit."""
     had = {each.name: each for each in there.data_sets}
-    sets = [had.get(each.name, each) for each in merged.data_sets]
-    return _with_sets(merged, sets, there)
+    by = merged.manifest.recorded_by
+    sets = [
+        had.get(each.name) or replace(each, why=f"{each.why}; by {by}") for each in merged.data_sets
+    ]
+    # Who recorded the first of them stands above all; who added others, beside those and in the history.
+    manifest = replace(
+        there.manifest,
+        source=merged.manifest.source,
+        history=(*there.manifest.history, merged.manifest.history[-1]),
+    )
+    return Golden(key=there.key, manifest=manifest, data_sets=tuple(sets))
 
 
 def _with_sets(made: Golden, sets: Sequence[DataSet], there: Golden) -> Golden:
+    overrides, checks = goldens.fitting(there.manifest, sets)
     manifest = replace(
         made.manifest,
-        overrides=there.manifest.overrides,
-        checks=there.manifest.checks,
+        overrides=overrides,
+        checks=checks,
         history=(*there.manifest.history, made.manifest.history[-1]),
     )
     return Golden(key=made.key, manifest=manifest, data_sets=tuple(sets))

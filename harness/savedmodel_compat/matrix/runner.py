@@ -6,6 +6,7 @@ Workers, exports and references are kept from one cell to the next.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from savedmodel_compat.matrix.models import Model, load_models
 from savedmodel_compat.matrix.plan import Consumer
 from savedmodel_compat.matrix.predicted import Predictions
 from savedmodel_compat.matrix.proposals import Proposals
-from savedmodel_compat.matrix.recording import Recorded, Recorder, Wanted
+from savedmodel_compat.matrix.recording import Recorded, Recorder, RecordingError, Wanted
 from savedmodel_compat.matrix.run import References, run_cells
 from savedmodel_compat.matrix.session import EXPORT_LIMITS, Exported, Session, Where
 from savedmodel_compat.runtimes import venv
@@ -56,7 +57,6 @@ class Runner:
         self._references: References = {}
         self._predictions = Predictions()
         self._searched: set[object] = set()
-        self._done: set[object] = set()
 
     def __enter__(self) -> Runner:
         """Return itself."""
@@ -80,12 +80,6 @@ class Runner:
     def root(self) -> Path:
         """The folder that paths are relative to."""
         return self._root
-
-    def is_first(self, what: object) -> bool:
-        """Tell whether this is asked for the first time."""
-        first = what not in self._done
-        self._done.add(what)
-        return first
 
     def close(self) -> None:
         """End all workers."""
@@ -208,7 +202,7 @@ class Runner:
 
     def record(
         self, store: Store, model: Model, consumer: Consumer, wanted: Wanted
-    ) -> list[Recorded]:
+    ) -> Iterator[Recorded | RecordingError]:
         """Record the goldens of a model; see `savedmodel_compat.matrix.recording.Recorder`.
 
         Args:

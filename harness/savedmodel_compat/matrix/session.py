@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from savedmodel_compat.runtimes.base import Progress, Runtime
     from savedmodel_compat.runtimes.pins import Pin
 
+CPU = "cpu"
 EXPORT_LIMITS = Limits(seconds=600.0, megabytes=0)
 
 
@@ -149,9 +150,19 @@ class Session:
     def _consumers_on(self, where: Where, base: str) -> list[Consumer]:
         if where.provider is Provider.CURRENT:
             return ready.current_consumers(where.chosen_loaders, base)
-        chosen = specs.select(where.on, self.table, device=base)
-        readied = self.make_ready(chosen, where.provider, where.chosen_loaders)
+        chosen = self.pinned(where.on, base)
+        readied = self.make_ready(chosen, where.provider, where.chosen_loaders) if chosen else []
+        if base != CPU:
+            readied += _elsewhere(specs.select(where.on, self.table), chosen, base)
         return ready.consumers(readied, where.provider, where.chosen_loaders, base)
+
+    def pinned(self, spec: str, base: str) -> list[Pin]:
+        """Return the pins of a specifier, as it is meant on a CPU, that are there on a device."""
+        wanted = specs.select(spec, self.table)
+        if base == CPU:
+            return list(wanted)
+        releases = {pin.release for pin in wanted}
+        return [pin for pin in self.table.on(base) if pin.release in releases]
 
     def make_ready(
         self, chosen: Sequence[Pin], provider: Provider, loaders: Sequence[Loader] = (Loader.C,)
@@ -180,6 +191,16 @@ class Session:
                 hint=f"add it: --on {wanted},…",
             )
         return run_matrix(models, consumers, self.options, self.watcher.result)
+
+
+def _elsewhere(wanted: Sequence[Pin], chosen: Sequence[Pin], base: str) -> list[ready.Readied]:
+    """Return why releases that are wanted are not there on a device."""
+    there = {pin.release for pin in chosen}
+    return [
+        (pin, UnsupportedError(f"TensorFlow {pin.release} is not pinned for {base}"))
+        for pin in wanted
+        if pin.release not in there
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -100,7 +100,7 @@ def _most(values: Iterator[float | None]) -> float | None:
 
 
 def as_lines(found: Sequence[Row], *, markdown: bool) -> Iterator[str]:
-    """Yield a table; releases of which the same is to be said share a row.
+    """Yield a table, and below it what it does not show; releases of which the same is to be said share a row.
 
     Args:
         found: what `rows` gave.
@@ -114,7 +114,13 @@ def as_lines(found: Sequence[Row], *, markdown: bool) -> Iterator[str]:
         yield f"| {' | '.join(table[0])} |"
         yield "|" + "---|" * len(table[0])
         yield from (f"| {' | '.join(line)} |" for line in table[1:])
-        return
+    else:
+        yield from _aligned(table)
+    yield ""
+    yield _BELOW
+
+
+def _aligned(table: Sequence[Sequence[str]]) -> Iterator[str]:
     widths = [max(len(line[at]) for line in table) for at in range(len(_HEAD))]
     for line in table:
         yield "  ".join(
@@ -161,8 +167,12 @@ _HEAD = (
     "max rel",
     "max ulp",
     "tolerance used",
-    "default tolerance",
+    "default of the type",
     "most of it by",
+)
+_BELOW = (
+    "The tolerance used is that in force: where a manifest or the command line says another one, it is not the default of "
+    "the type. Outputs that are compared exactly, such as integers and strings, are not here."
 )
 
 

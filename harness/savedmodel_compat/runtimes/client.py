@@ -77,6 +77,7 @@ class Worker:
         self._megabytes = 0
         self._killed = False
         self.tensorflow = ""
+        self.surroundings: Mapping[str, Any] | None = None
         self.ready_seconds = 0.0
 
     def __enter__(self) -> Worker:
