@@ -246,6 +246,7 @@ def test_a_rejected_proposal_leaves_the_golden(store: Store, model: Path) -> Non
         (["prune", "half:*"], "give --yes"),
         (["record", "half", "--data-sets", "typical,odd"], "no data set 'odd'"),
         (["record", "nowhere"], "nowhere"),
+        (["record", "half", "--as", ""], "--as is empty"),
     ],
 )
 def test_what_is_said_wrong(
@@ -544,3 +545,12 @@ def test_what_is_no_record(
     path.write_text(text)
     assert golden(*command, str(path)) == 4
     assert f"{path} is no record of a run" in capsys.readouterr().err
+
+
+def test_inputs_of_unknown_rank_are_the_likeliest(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A third-party model whose signatures do not say how many dimensions they take is recorded all the same."""
+    monkeypatch.chdir(tmp_path)
+    assert golden("record", str(corpus / "half_plus_two_cpu"), "--with", "1.15.5") == 0
+    assert len(list(Store(tmp_path / "golden").keys())) == 5

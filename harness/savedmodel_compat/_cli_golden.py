@@ -459,7 +459,9 @@ def _meant(said: Sequence[str], known: Collection[str]) -> set[str]:
         meant = {one} if one in known else alike
         if not meant:
             raise UsageError(
-                f"'{one}' is none of {', '.join(sorted(known)) or 'nothing'}",
+                f"'{one}' is none of {', '.join(sorted(known))}"
+                if known
+                else f"'{one}' means nothing here: there is nothing to choose from",
                 hint="`savedmodel-compat golden status` lists goldens and proposals",
             )
         found |= meant

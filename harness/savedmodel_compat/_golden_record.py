@@ -84,6 +84,9 @@ def _order(options: dict[str, Any]) -> Order:
     file = options["inputs_file"]
     provider = options["provider"]
     reason = options["reason"].strip()
+    for option in ("name", "recorders"):
+        if options[option] is not None and not options[option].strip():
+            raise UsageError(f"--{'as' if option == 'name' else 'with'} is empty")
     if not reason:
         raise UsageError("--reason is empty", hint="say why it is recorded")
     return Order(

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from savedmodel_compat.runtimes.client import Worker
     from savedmodel_compat.runtimes.requests import Limits
     from savedmodel_compat.runtimes.verdicts import Answer, Verdict
+    from savedmodel_compat.runtimes.wire import Arrays
 
 
 class Became(Enum):
@@ -250,11 +251,10 @@ def _feeds(model: Model, case: Case, wanted: Wanted) -> list[data_sets.Feed]:
             hint="give some with --inputs FILE.npz",
         )
     said = "as the exporter recorded it" if case.expected else wanted.typical
-    # What is made up has a batch of one first, and then a larger one.
+    # What is made up comes in several sizes and, where the rank is unknown, in several ranks, the likeliest first.
+    typical = max(case.feeds, key=_elements)
     made = list(
-        data_sets.feeds_of(
-            case, _specs(model, case), case.feeds[-1], names=wanted.data_sets, said=said
-        )
+        data_sets.feeds_of(case, _specs(model, case), typical, names=wanted.data_sets, said=said)
     )
     if not made:
         raise RecordingError(
@@ -263,6 +263,10 @@ def _feeds(model: Model, case: Case, wanted: Wanted) -> list[data_sets.Feed]:
             hint="'one' and 'many' are batches: the first dimension of every input has to be open",
         )
     return made
+
+
+def _elements(feed: Arrays) -> int:
+    return sum(array.size for array in feed.values())
 
 
 def _specs(model: Model, case: Case) -> dict[str, TensorSpec]:
