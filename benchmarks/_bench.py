@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 from savedmodel_compat import config
 from savedmodel_compat.errors import InfrastructureError, SavedModelCompatError
 from savedmodel_compat.golden.compare import compare
+from savedmodel_compat.matrix.observe import work_of
 from savedmodel_compat.matrix.session import Session, Where
 from savedmodel_compat.runtimes import make_ready, pins
 from savedmodel_compat.runtimes.base import Provider, Runtime
 from savedmodel_compat.runtimes.client import Worker
-from savedmodel_compat.runtimes.requests import Limits, LoadAndRun
+from savedmodel_compat.runtimes.requests import Limits
 
 if TYPE_CHECKING:
     from savedmodel_compat.matrix.models import Case, Model
@@ -87,15 +88,7 @@ def run_cell(worker: Worker, model: Model, case: Case, loader: str = "c") -> Non
     Raises:
         SavedModelCompatError: it did not answer, or not the same: there is nothing to be timed.
     """
-    work = LoadAndRun(
-        model=model.path,
-        tags=model.tags,
-        loader=loader,
-        signature=case.signature,
-        inputs=case.inputs,
-        outputs=case.outputs,
-        feeds=case.feeds,
-    )
+    work = work_of(model, case, loader)
     verdict = worker.run(work, LIMITS)
     where = f"{model.name}, signature '{case.signature}', loader {loader}"
     for answer, expected in zip(verdict.answers, case.expected or (), strict=True):

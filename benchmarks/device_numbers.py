@@ -19,9 +19,10 @@ from savedmodel_compat.golden.compare import compare
 from savedmodel_compat.golden.tolerances import Policy
 from savedmodel_compat.matrix.exports import Order, export_model, find_exporter
 from savedmodel_compat.matrix.models import Model
+from savedmodel_compat.matrix.observe import work_of
 from savedmodel_compat.runtimes import Loader, Runtime, devices, pins, venv, wheel
 from savedmodel_compat.runtimes.client import Worker
-from savedmodel_compat.runtimes.requests import Limits, LoadAndRun
+from savedmodel_compat.runtimes.requests import Limits
 
 _ROOT = Path(__file__).resolve().parent.parent
 _LIMITS = Limits(seconds=300, megabytes=0)
@@ -96,15 +97,7 @@ def _outputs(
     model: Model, runtime: Runtime, loader: str, device: devices.Device
 ) -> Mapping[str, np.ndarray[Any, Any]] | None:
     case = next(case for case in model.cases if case.signature == "serving_default")
-    work = LoadAndRun(
-        model=model.path,
-        tags=model.tags,
-        loader=loader,
-        signature=case.signature,
-        inputs=case.inputs,
-        outputs=case.outputs,
-        feeds=case.feeds,
-    )
+    work = work_of(model, case, loader)
     with Worker(devices.on_device(runtime, device), native=loader == "c") as worker:
         verdict = worker.run(work, _LIMITS)
     return verdict.answers[0].outputs if verdict.answers else None

@@ -6,21 +6,19 @@ import json
 import shutil
 import sys
 from collections.abc import Callable
-from importlib.metadata import entry_points
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
 import pytest
 from tensorboard.compat.proto.meta_graph_pb2 import MetaGraphDef
+from tests.pytest_runs import CACHE, HOME, run_pytest
 
 import savedmodel_compat
-from savedmodel_compat.cache import VARIABLE, default_root
+from savedmodel_compat.cache import VARIABLE
 from savedmodel_compat.matrix.models import Model
 from savedmodel_compat.model import schema
 
-# pytester gives each run a home of its own; runtimes and interpreters are found from the real one.
-HOME, CACHE = Path.home(), default_root()
 EXAMPLE = Path(__file__).parent.parent / "examples" / "serving_repository"
 MODES = {"plain": ["-pno:xdist"], "n0": ["-n0"], "n2": ["-n2"]}
 
@@ -87,13 +85,6 @@ def run(request: pytest.FixtureRequest, project: pytest.Pytester) -> Run:
 def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run in another folder finds the same package, also where a relative PYTHONPATH has led to it."""
     monkeypatch.setenv("PYTHONPATH", str(Path(savedmodel_compat.__file__).parent.parent))
-
-
-def run_pytest(project: pytest.Pytester, *arguments: str) -> pytest.RunResult:
-    """Run pytest in a process of its own, with the plugin, whether it is installed or only importable."""
-    installed = entry_points(group="pytest11", name="savedmodel_compat")
-    plugin = [] if installed else ["-psavedmodel_compat.plugin"]
-    return project.runpytest_subprocess(*plugin, "-pno:cacheprovider", *arguments, timeout=300)
 
 
 def write(path: Path, text: str) -> None:

@@ -6,19 +6,15 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from importlib.metadata import entry_points
 from pathlib import Path
 from textwrap import dedent
 
 import numpy as np
 import pytest
+from tests.pytest_runs import at_home, command, run_pytest
 
-import savedmodel_compat
-from savedmodel_compat.cache import VARIABLE, default_root
 from savedmodel_compat.golden.store import DataSet, Golden, Key, Store
 
-# pytester gives each run a home of its own; runtimes and interpreters are found from the real one.
-HOME, CACHE = Path.home(), default_root()
 MODES = {"plain": ["-pno:xdist"], "n2": ["-n2"]}
 NAMES = ["first:serve:serving_default", "second:serve:serving_default"]
 
@@ -61,10 +57,7 @@ Run = Callable[..., pytest.RunResult]
 @pytest.fixture
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """A repository with two exporters, and a test that wants goldens of both."""
-    monkeypatch.setenv("HOME", str(HOME))
-    monkeypatch.setenv(VARIABLE, str(CACHE))
-    monkeypatch.delenv("CI", raising=False)
-    monkeypatch.setenv("PYTHONPATH", str(Path(savedmodel_compat.__file__).parent.parent))
+    at_home(monkeypatch)
     pytester.makepyprojecttoml(
         """
         [tool.pytest.ini_options]
@@ -110,18 +103,6 @@ def recorded(project: pytest.Pytester) -> pytest.Pytester:
         recordings = Recordings(runner, store_of(project))
         assert len(recordings.run([], Order(recorders=("2.11.1",)))) == len(NAMES)
     return project
-
-
-def command(*arguments: str) -> list[str]:
-    """Return pytest's arguments, with the plugin, whether it is installed or only importable."""
-    installed = entry_points(group="pytest11", name="savedmodel_compat")
-    plugin = [] if installed else ["-psavedmodel_compat.plugin"]
-    return [*plugin, "-pno:cacheprovider", *arguments]
-
-
-def run_pytest(project: pytest.Pytester, *arguments: str) -> pytest.RunResult:
-    """Run pytest in a process of its own."""
-    return project.runpytest_subprocess(*command(*arguments), timeout=300)
 
 
 def store_of(project: pytest.Pytester) -> Store:

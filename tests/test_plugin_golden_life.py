@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from importlib.metadata import entry_points
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.pytest_runs import at_home, run_pytest
 
-import savedmodel_compat
-from savedmodel_compat.cache import VARIABLE, default_root
 from savedmodel_compat.golden.store import DataSet, Golden, Store
 from savedmodel_compat.model import schema
 
-# pytester gives each run a home of its own; runtimes and interpreters are found from the real one.
-HOME, CACHE = Path.home(), default_root()
 MODEL = Path(__file__).parent.parent / "golden" / "models" / "half_plus_two-1.4.1"
 NAME = "half_plus_two-1.4.1:serve:serving_default"
 KEYWORDS = 'on="2.4.4,2.6.5", signatures="serving_default", golden_dir="golden"'
@@ -34,10 +30,7 @@ Run = Callable[..., pytest.RunResult]
 @pytest.fixture
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """A repository with a model, a folder for its goldens, and a test that wants one."""
-    monkeypatch.setenv("HOME", str(HOME))
-    monkeypatch.setenv(VARIABLE, str(CACHE))
-    monkeypatch.delenv("CI", raising=False)
-    monkeypatch.setenv("PYTHONPATH", str(Path(savedmodel_compat.__file__).parent.parent))
+    at_home(monkeypatch)
     shutil.copytree(MODEL, pytester.path / "models" / MODEL.name)
     (pytester.path / "golden").mkdir()
     pytester.makepyfile(test_it=TEST)
@@ -47,15 +40,11 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytes
 @pytest.fixture
 def run(project: pytest.Pytester) -> Run:
     """Run pytest in the repository, in a process of its own."""
-    installed = entry_points(group="pytest11", name="savedmodel_compat")
-    plugin = [] if installed else ["-psavedmodel_compat.plugin"]
 
     def run(*arguments: str) -> pytest.RunResult:
         with_xdist = any(argument.startswith("-n") for argument in arguments)
         parallel = [] if with_xdist else ["-pno:xdist"]
-        return project.runpytest_subprocess(
-            *plugin, "-pno:cacheprovider", *parallel, *arguments, timeout=300
-        )
+        return run_pytest(project, *parallel, *arguments)
 
     return run
 

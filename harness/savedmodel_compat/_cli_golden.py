@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Callable, Collection, Sequence
 from fnmatch import fnmatchcase
@@ -19,16 +18,12 @@ if TYPE_CHECKING:
     from savedmodel_compat.errors import GoldenDamagedError
     from savedmodel_compat.golden.pending import Proposal
     from savedmodel_compat.golden.store import Key, Store
-    from savedmodel_compat.matrix.golden_status import Standing
 
 DEFAULT = "golden"
 _NOT_FRESH = 1
 _FIRST = (3, 4, 7, 1, 5)
 """Exit codes in the order in which they hold."""
 _WORST = ("damaged", "missing", "stale")
-_LINE = 200
-# A summary is one line, of which each data set says its part.
-_DATA_SET = re.compile(r"(?:^|; )data set '(.*?)': (.*?)(?=; data set '|$)")
 
 
 def _directory(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -98,18 +93,18 @@ def record(sources: tuple[str, ...], directory: Path | None, **options: Any) -> 
 
     A golden that is there and holds something else is not touched: what would take its place is proposed.
     """
-    from savedmodel_compat._golden_record import Recording
+    from savedmodel_compat import _golden_record
+    from savedmodel_compat.report.goldens import counts
 
     store = _store(directory)
-    with Recording(store, options) as recording:
-        found = recording.run(sources)
-    if not found and not recording.problems:
+    found, problems = _golden_record.record(store, sources, options)
+    if not found and not problems:
         raise _nothing_recorded(sources)
     goldens = "1 golden" if len(found) == 1 else f"{len(found)} goldens"
-    click.echo(f"{goldens} in {store.root}: {_counts([r.became.value for r in found])}")
-    for problem in recording.problems:
+    click.echo(f"{goldens} in {store.root}: {counts([r.became.value for r in found])}")
+    for problem in problems:
         click.echo(f"error: {problem}", err=True)
-    codes = {problem.exit_code for problem in recording.problems}
+    codes = {problem.exit_code for problem in problems}
     if any(each.became.value == "proposed" for each in found):
         codes.add(_NOT_FRESH)
     return next((code for code in _FIRST if code in codes), 0)
@@ -139,9 +134,10 @@ def status(
     """
     from savedmodel_compat.golden import pending
     from savedmodel_compat.matrix.golden_status import Standing, State, standings
+    from savedmodel_compat.report import goldens as report
 
     store = _store(directory)
-    read = [_read_record(path) for path in records]
+    read = _read(records)
     found = standings(store, _configuration(directory), models=models, records=read)
     proposals, damage = pending.listing(store)
     found = [
@@ -152,9 +148,11 @@ def status(
         *found,
     ]
     if form == "json":
-        click.echo(json.dumps(_as_json(found, proposals), indent=1))
+        click.echo(json.dumps(report.as_json(found, proposals), indent=1))
     else:
-        _say_status(store, found, proposals)
+        click.echo("\n".join(report.status_lines(store.root, found, proposals)))
+        if proposals:
+            click.echo(_TO_DECIDE, err=True)
         if read and any(each.state is State.UNUSED for each in found):
             click.echo(_of_whole(len(read)), err=True)
     bad = any(each.state.value in _WORST for each in found)
@@ -172,6 +170,7 @@ def accept(
 ) -> int:
     """Put proposed answers in the place of goldens. NAMES are goldens, MODEL, MODEL:TAGS, or patterns such as 'mnist*'."""
     from savedmodel_compat.golden import pending
+    from savedmodel_compat.report.goldens import labels
     from savedmodel_compat.report.words import printable
 
     store = _store(directory)
@@ -182,7 +181,7 @@ def accept(
         _demand_one(key, proposals)
     for key, proposals in chosen.items():
         pending.accept(store, proposals[0], reason=reason)
-        click.echo(printable(f"accepted {key.name} from {_labels(proposals)}"))
+        click.echo(printable(f"accepted {key.name} from {labels(proposals)}"))
     return 0
 
 
@@ -247,7 +246,7 @@ def prune(
     keys |= {key.name: key for key in listing.keys}
     chosen = _meant(names, keys)
     if unused:
-        read = [_read_record(path) for path in records]
+        read = _read(records)
         found = standings(store, _configuration(directory), records=read)
         click.echo(_of_whole(len(read)) if read else _OF_RECORDS, err=True)
         chosen |= {each.name for each in found if each.state is State.UNUSED and each.name in keys}
@@ -287,13 +286,19 @@ def margins(records: tuple[Path, ...], form: str) -> int:
     """Show how far answers were from their references, by device and release, from RECORDS of runs (--json)."""
     from savedmodel_compat.report import margins as report
 
-    read = [_read_record(path) for path in records]
+    read = _read(records)
     rows = report.rows([cell for one in read for cell in one["cells"]])
     if form == "json":
         click.echo(json.dumps([row.as_json() for row in rows], indent=1))
     else:
         click.echo("\n".join(report.as_lines(rows, markdown=form == "markdown")))
     return 0
+
+
+def _read(records: Sequence[Path]) -> list[dict[str, Any]]:
+    from savedmodel_compat.report.record import read
+
+    return [read(path) for path in records]
 
 
 def _store(directory: Path | None) -> Store:
@@ -311,6 +316,7 @@ def _configuration(directory: Path | None) -> Configuration:
     return config.load(directory)
 
 
+_TO_DECIDE = "hint: savedmodel-compat golden accept NAME --reason TEXT, or golden reject NAME"
 _OF_RECORDS = (
     "note: without --record only exporters that are no longer registered, and frozen models that are gone, tell of"
     " unused goldens; which goldens of models nobody uses is told by the records of all shards only\n"
@@ -348,82 +354,6 @@ def _nothing_recorded(sources: Sequence[str]) -> EmptySelectionError:
 def _below(store: Store, error: GoldenDamagedError) -> str:
     """Return the place of a damaged proposal as `golden status` names it, and `golden reject` takes it."""
     return error.path.relative_to(store.root).as_posix()
-
-
-def _counts(words: Sequence[str]) -> str:
-    found = dict.fromkeys(sorted(words))
-    return ", ".join(f"{words.count(word)} {word}" for word in found) or "none"
-
-
-def _say_status(store: Store, found: Sequence[Standing], proposals: Sequence[Proposal]) -> None:
-    from savedmodel_compat.golden import pending
-    from savedmodel_compat.report.words import printable
-
-    for each in found:
-        by = f"  by {each.manifest.recorded_by}" if each.manifest else ""
-        why = f"  {each.why}" if each.why else ""
-        click.echo(printable(f"{each.state.value:8} {each.name}{by}{why}"))
-    for group in pending.groups(proposals):
-        click.echo(printable(f"proposed {group[0].key.name}  by {_labels(group)}"))
-        for line in _lines(group[0].summary):
-            click.echo(printable(f"         {line}"))
-        click.echo(printable(f"         {group[0].path}"))
-    click.echo(
-        f"{store.root}: {_counts([each.state.value for each in found])}; {len(proposals)} proposed"
-    )
-    if proposals:
-        click.echo(
-            "hint: savedmodel-compat golden accept NAME --reason TEXT, or golden reject NAME",
-            err=True,
-        )
-
-
-def _labels(proposals: Sequence[Proposal]) -> str:
-    """Return who left proposals that say the same."""
-    labels = ", ".join(proposal.label for proposal in proposals)
-    return f"{labels} (the same answer)" if len(proposals) > 1 else labels
-
-
-def _lines(summary: str) -> list[str]:
-    """Return a summary with one line for each data set, none so long that nobody reads the next."""
-    told: dict[str, list[str]] = {}
-    for name, text in _DATA_SET.findall(summary):
-        told.setdefault(name, []).append(text)
-    if not told:
-        return [_cut(summary)]
-    lines = []
-    for name, texts in told.items():
-        more = f"; and {len(texts) - 1} more outputs" if len(texts) > 1 else ""
-        lines.append(_cut(f"data set '{name}': {texts[0]}", _LINE - len(more)) + more)
-    return lines
-
-
-def _cut(text: str, length: int = _LINE) -> str:
-    return text if len(text) <= length else f"{text[: length - 1]}…"
-
-
-def _as_json(found: Sequence[Standing], proposals: Sequence[Proposal]) -> dict[str, Any]:
-    return {
-        "schema": 1,
-        "goldens": [
-            {
-                "name": each.name,
-                "state": each.state.value,
-                "why": each.why or None,
-                "recorded_by": each.manifest.recorded_by if each.manifest else None,
-            }
-            for each in found
-        ],
-        "proposals": [
-            {
-                "name": each.key.name,
-                "by": each.label,
-                "summary": each.summary,
-                "path": str(each.path),
-            }
-            for each in proposals
-        ],
-    }
 
 
 def _chosen(
@@ -466,31 +396,6 @@ def _meant(said: Sequence[str], known: Collection[str]) -> set[str]:
             )
         found |= meant
     return found
-
-
-def _read_record(path: Path) -> dict[str, Any]:
-    """Read the record of a run.
-
-    Raises:
-        UsageError: there is none, or it is something else.
-    """
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise _no_record(path, str(error)) from error
-    if not isinstance(record, dict) or not isinstance(record.get("cells"), list):
-        raise _no_record(path, "it has no cells")
-    cells = record["cells"]
-    if not all(isinstance(cell, dict) and "causes" in cell for cell in cells):
-        raise _no_record(path, "its cells are something else")
-    return record
-
-
-def _no_record(path: Path, why: str) -> UsageError:
-    return UsageError(
-        f"{path} is no record of a run: {why}",
-        hint="`savedmodel-compat run … --json FILE` and `--savedmodel-json=FILE` write one",
-    )
 
 
 def _demand_one(key: Key, proposals: Sequence[Proposal]) -> None:

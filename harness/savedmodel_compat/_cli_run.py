@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from savedmodel_compat._downloads import say_downloads
 from savedmodel_compat.errors import (
     EmptySelectionError,
     InfrastructureError,
@@ -318,22 +319,11 @@ class _Matrix:
         Raises:
             UnsupportedError: the provider needs another system than this one.
         """
-        from savedmodel_compat.runtimes import inventory
         from savedmodel_compat.runtimes.base import Provider, demand_linux
 
         demand_linux(Provider(provider))
         pins = self.session.pinned(spec, device)
-        rows = inventory.listing(pins, providers=[Provider(provider)])
-        absent = [row for row in rows if row.state is inventory.State.ABSENT]
-        size = sum(row.download_bytes or 0 for row in absent)
-        if size:
-            names = ", ".join(row.pin.release for row in absent)
-            click.echo(
-                f"to be downloaded once: {size / 1e6:.0f} MB for TensorFlow {names}", err=True
-            )
-            asked = not self._options["yes"] and sys.stdin.isatty() and sys.stderr.isatty()
-            if asked and not click.confirm("Go on?", default=True, err=True):
-                raise click.Abort
+        say_downloads(pins, Provider(provider), yes=self._options["yes"])
         return tuple(pins)
 
     def finish(self, work: Callable[[Session], list[Result]]) -> int:

@@ -2,81 +2,48 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from savedmodel_compat._downloads import say_downloads
 from savedmodel_compat.errors import UsageError
 from savedmodel_compat.matrix import data_sets, inputs
 from savedmodel_compat.matrix.golden_session import Order, Recordings
 from savedmodel_compat.matrix.runner import Runner
 from savedmodel_compat.matrix.session import Session
 from savedmodel_compat.report.words import printable
-from savedmodel_compat.runtimes import inventory, specs
+from savedmodel_compat.runtimes import specs
 from savedmodel_compat.runtimes.base import Loader, Provider
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import TracebackType
 
     from savedmodel_compat.errors import SavedModelCompatError
     from savedmodel_compat.golden.store import Store
     from savedmodel_compat.matrix.recording import Recorded
 
 
-class Recording:
-    """One run of the command; a context manager that ends its workers.
+def record(
+    store: Store, sources: Sequence[str], options: dict[str, Any]
+) -> tuple[list[Recorded], list[SavedModelCompatError]]:
+    """Record, after having said what is to be downloaded.
 
     Args:
         store: where the goldens go.
+        sources: exporters and folders of models; none are all exporters without goldens.
         options: of the command.
+
+    Returns:
+        What became of each golden, and what could not be recorded.
     """
-
-    def __init__(self, store: Store, options: dict[str, Any]) -> None:
-        self._session = Session.here()
-        self._options = options
-        self._order = _order(options)
-        self._runner = Runner(self._session)
-        self._recordings = Recordings(self._runner, store, told=_tell)
-
-    def __enter__(self) -> Recording:
-        """Return itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """End all workers."""
-        self._runner.close()
-
-    @property
-    def problems(self) -> list[SavedModelCompatError]:
-        """What could not be recorded."""
-        return self._recordings.problems
-
-    def run(self, sources: Sequence[str]) -> list[Recorded]:
-        """Record, after having said what is to be downloaded."""
-        self._say_downloads()
-        return self._recordings.run(sources, self._order)
-
-    def _say_downloads(self) -> None:
-        said = self._order.recorders or self._session.configuration.goldens.recorders
-        pins = [pin for one in said for pin in specs.select(one, self._session.table)]
-        provider = self._order.provider or Provider.VENV
-        rows = inventory.listing(pins, providers=[provider])
-        absent = [row for row in rows if row.state is inventory.State.ABSENT]
-        size = sum(row.download_bytes or 0 for row in absent)
-        if not size:
-            return
-        names = ", ".join(row.pin.release for row in absent)
-        click.echo(f"to be downloaded once: {size / 1e6:.0f} MB for TensorFlow {names}", err=True)
-        asked = not self._options["yes"] and sys.stdin.isatty() and sys.stderr.isatty()
-        if asked and not click.confirm("Go on?", default=True, err=True):
-            raise click.Abort
+    session, order = Session.here(), _order(options)
+    said = order.recorders or session.configuration.goldens.recorders
+    pins = [pin for one in said for pin in specs.select(one, session.table)]
+    say_downloads(pins, order.provider or Provider.VENV, yes=options["yes"])
+    with Runner(session) as runner:
+        recordings = Recordings(runner, store, told=_tell)
+        return recordings.run(sources, order), recordings.problems
 
 
 def _order(options: dict[str, Any]) -> Order:

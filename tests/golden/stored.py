@@ -12,7 +12,7 @@ import numpy as np
 from savedmodel_compat.golden import _exchange
 from savedmodel_compat.golden.manifest import Event, Manifest, Source
 from savedmodel_compat.golden.store import DataSet, Golden, Key, Store
-from savedmodel_compat.golden.tolerances import Check, Override
+from savedmodel_compat.golden.tolerances import Override
 
 Array = np.ndarray[Any, Any]
 
@@ -30,7 +30,6 @@ SURROUNDINGS = {
     "threads": {"inter": 2, "intra": 2},
 }
 OVERRIDE = Override(output="y", device="gpu", rtol=1e-3, reason="TF32 keeps 10 bits")
-CHECK = Check(checker="argmax", outputs=("y",), options={"of": "scores"}, reason="ties")
 
 
 def key(signature: str = "serving_default", *, model: str = "half_plus_two") -> Key:

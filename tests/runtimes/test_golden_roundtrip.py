@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ from savedmodel_compat.golden.store import DataSet, Golden, Key, Store
 from savedmodel_compat.golden.tolerances import Policy
 from savedmodel_compat.matrix.goldens import with_goldens
 from savedmodel_compat.matrix.models import Case, Model, load_models
+from savedmodel_compat.matrix.observe import work_of
 from savedmodel_compat.matrix.references import Reference, compare_answers
 from savedmodel_compat.runtimes.base import Runtime
 from savedmodel_compat.runtimes.client import Worker
-from savedmodel_compat.runtimes.requests import Limits, LoadAndRun
+from savedmodel_compat.runtimes.requests import Limits
 from savedmodel_compat.tensors import dtype_from_name
 
 Array = np.ndarray[Any, Any]
@@ -119,8 +121,6 @@ def kept(store: Store, case: Case, array: Array) -> DataSet:
 
 def template(key: Key) -> Any:
     """Return the manifest of one of this repository's goldens, for another key."""
-    from dataclasses import replace
-
     there = Store(MODELS.parent)
     signature = "float32"
     found = there.manifest(Key(model="every_dtype-1.15.5", tags=("serve",), signature=signature))
@@ -153,15 +153,8 @@ def test_every_bit_survives(
         sets = [kept(store, case, array) for array in drawn]
         assert all(same(each.inputs["x"], array) for each, array in zip(sets, drawn, strict=True))
         for loader in RELEASES[release]:
-            work = LoadAndRun(
-                model=model.path,
-                tags=model.tags,
-                loader=loader,
-                signature=dtype,
-                inputs=case.inputs,
-                outputs=case.outputs,
-                feeds=[each.inputs for each in sets],
-            )
+            fed = replace(case, feeds=tuple(each.inputs for each in sets))
+            work = work_of(model, fed, loader)
             verdict = workers(release, loader).run(work, LIMITS)
             assert verdict.completed, verdict
             for answer, array in zip(verdict.answers, drawn, strict=True):
@@ -185,15 +178,7 @@ def test_composite_tensors_are_their_dense_parts(
     [case] = found
     assert case.expected is not None
     for loader in RELEASES[release]:
-        work = LoadAndRun(
-            model=model.path,
-            tags=model.tags,
-            loader=loader,
-            signature=signature,
-            inputs=case.inputs,
-            outputs=case.outputs,
-            feeds=case.feeds,
-        )
+        work = work_of(model, case, loader)
         verdict = workers(release, loader).run(work, LIMITS)
         reference = Reference(name="golden", outputs=case.expected)
         comparison = compare_answers(verdict.answers, reference, Policy())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
+from urllib.parse import unquote
 
 _SAFE = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_-.")
 # What Windows takes for a device, with or without an ending.
@@ -31,6 +32,14 @@ def escape(text: str) -> str:
         return name or "%"
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     return f"{name[:_KEPT]}%%{digest[:32]}"
+
+
+def unescape(name: str) -> str:
+    """Return the text of a file name; what is none of ours gives some text that has another name."""
+    if name == "%":
+        return ""
+    plain = re.sub("=([a-z])", lambda found: found[1].upper(), name)
+    return unquote(plain, errors="surrogatepass")
 
 
 def escape_all(texts: Iterable[str]) -> str:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import enum
 import os
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import unquote
 
 from savedmodel_compat.errors import (
     GoldenDamagedError,
@@ -33,14 +30,13 @@ from savedmodel_compat.golden._goldens import (
     read_files,
     write_files,
 )
+from savedmodel_compat.golden._listing import DEPTH, Damaged, Listing, key_at, stranger
 from savedmodel_compat.golden.manifest import NAME, Manifest
 
 __all__ = ["Damaged", "DataSet", "Golden", "Key", "Listing", "Store", "Written"]
 
 PENDING = "pending"
 _TENSORS = "tensors"
-# tensors/MODEL/TAGS/SIGNATURE
-_DEPTH = 3
 _TOLD = 5
 _Seen = TypeVar("_Seen")
 
@@ -52,34 +48,6 @@ class Written(enum.Enum):
     UNCHANGED = "unchanged"
     REPLACED = "replaced"
     DIFFERS = "differs"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Damaged:
-    """A place of a store in which no golden can be read.
-
-    Args:
-        name: of the golden as far as its folder tells, else the path below the store.
-        key: of that golden; None if the folder does not tell.
-        error: what is wrong.
-    """
-
-    name: str
-    key: Key | None
-    error: GoldenDamagedError
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listing:
-    """What lies in a store.
-
-    Args:
-        keys: of all goldens whose manifests are whole, in order.
-        damaged: all else.
-    """
-
-    keys: tuple[Key, ...]
-    damaged: tuple[Damaged, ...]
 
 
 class Store:
@@ -289,9 +257,9 @@ class Store:
 
     def sweep(self) -> None:
         """Put right what dead writers left; the caller holds the lock."""
-        _folders.sweep(self.root / _TENSORS, _DEPTH)
+        _folders.sweep(self.root / _TENSORS, DEPTH)
         # pending/tensors/MODEL/TAGS/SIGNATURE/LABEL
-        _folders.sweep(self.root / PENDING, _DEPTH + 2)
+        _folders.sweep(self.root / PENDING, DEPTH + 2)
         self._swept = True
 
     def put(self, files: Files) -> None:
@@ -366,7 +334,7 @@ class Store:
         return golden
 
     def _damaged(self, place: Path, error: GoldenDamagedError) -> Damaged:
-        key = _key_at(self.root, place)
+        key = key_at(self.root, place)
         name = key.name if key else place.relative_to(self.root).as_posix()
         return Damaged(name=name, key=key, error=error)
 
@@ -384,12 +352,12 @@ class Store:
             GoldenDamagedError: a link is there, and nobody asks for strangers.
         """
         found = self._inside([self.root / _TENSORS], strangers)
-        for depth in range(_DEPTH):
+        for depth in range(DEPTH):
             inner = [entry for folder in found for entry in _folders.entries(folder)]
             found = self._inside(inner, strangers)
             if strangers is not None:
-                strangers += [_stranger(entry) for entry in found if entry.is_file()]
-            if depth < _DEPTH - 1:
+                strangers += [stranger(entry) for entry in found if entry.is_file()]
+            if depth < DEPTH - 1:
                 found = [entry for entry in found if entry.is_dir()]
         yield from (entry for entry in found if entry.is_dir() or not entry.exists())
 
@@ -416,31 +384,3 @@ class Store:
             + (f"of that MetaGraph there are {told}" if beside else "nor any of that MetaGraph"),
             hint="record it with `savedmodel-compat golden record`",
         )
-
-
-def _stranger(path: Path) -> GoldenDamagedError:
-    return GoldenDamagedError(
-        "it lies among the goldens and is none", path=path, hint="move it elsewhere"
-    )
-
-
-def _key_at(root: Path, place: Path) -> Key | None:
-    """Return the key of the golden whose folder this is; None if names that were too long, or no names, do not tell."""
-    parts = place.relative_to(root).parts[1:]
-    if len(parts) != _DEPTH:
-        return None
-    try:
-        model, signature = (_unescaped(part) for part in (parts[0], parts[2]))
-        tags = tuple(map(_unescaped, parts[1].split("+"))) if parts[1] != "+" else ()
-    except UnicodeDecodeError:
-        return None
-    key = Key(model=model, tags=tags, signature=signature)
-    return key if root / key.folder == place else None
-
-
-def _unescaped(name: str) -> str:
-    """Return the text of a file name; what is none of ours gives some text that has another name."""
-    if name == "%":
-        return ""
-    plain = re.sub("=([a-z])", lambda found: found[1].upper(), name)
-    return unquote(plain, errors="surrogatepass")

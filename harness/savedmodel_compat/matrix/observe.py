@@ -44,7 +44,7 @@ def observe(worker: Worker, unit: Unit, limits: Limits) -> list[Seen]:
     """Run a model's signatures in one consumer, each in a process of its own; stop where it does not load."""
     seen: list[Seen] = []
     for case in unit.model.cases or (None,):
-        work = _work(unit, case)
+        work = work_of(unit.model, case, unit.consumer.loader)
         verdict = _ask(worker, work, limits)
         twice = case is not None and case.signature in unit.check_twice and _ran(verdict)
         second = _ask(worker, work, limits) if twice else None
@@ -98,8 +98,15 @@ def any_refused(verdict: Verdict) -> bool:
     return bool(failures) and all(map(is_about_inputs, failures))
 
 
-def _work(unit: Unit, case: Case | None) -> LoadAndRun:
-    common = LoadAndRun(model=unit.model.path, tags=unit.model.tags, loader=unit.consumer.loader)
+def work_of(model: Model, case: Case | None, loader: str) -> LoadAndRun:
+    """Return what a worker is asked for a signature of a model; only the load where there is nothing to feed it with.
+
+    Args:
+        model: what is loaded.
+        case: the signature; None loads only.
+        loader: which loader.
+    """
+    common = LoadAndRun(model=model.path, tags=model.tags, loader=loader)
     if case is None or not case.feeds:
         return common
     return replace(

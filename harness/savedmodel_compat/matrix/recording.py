@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from savedmodel_compat.errors import SavedModelCompatError, UsageError
 from savedmodel_compat.golden import pending
-from savedmodel_compat.golden.compare import compare
 from savedmodel_compat.golden.manifest import Event, Manifest, Source
 from savedmodel_compat.golden.store import DataSet, Golden, Key, Store, Written
 from savedmodel_compat.matrix import data_sets, goldens, inputs
 from savedmodel_compat.matrix.judge import one_line
+from savedmodel_compat.matrix.merging import difference, merged, with_new_sets
 from savedmodel_compat.matrix.models import Case, Model
 from savedmodel_compat.matrix.observe import Seen, Unit, observe
 from savedmodel_compat.matrix.proposals import today
 from savedmodel_compat.matrix.references import Reference, compare_answers
 from savedmodel_compat.runtimes.surroundings import surroundings
-from savedmodel_compat.runtimes.wire import to_wire
 
 if TYPE_CHECKING:
     from savedmodel_compat.golden.tolerances import Policy
@@ -190,28 +189,28 @@ class Recorder:
         there = self.store.read(golden.key)
         if written is Written.UNCHANGED:
             return self._renewed(there, golden, notes)
-        merged = _merged(there, golden)
+        whole = merged(there, golden)
         off = self._off(there, golden)
         if not off and wanted.over is not Over.ALWAYS:
-            return self._grown(there, golden, merged, notes)
+            return self._grown(there, golden, whole, notes)
         if wanted.over is Over.PROPOSE:
             label = self._label.replace(" ", "-")
-            left = pending.leave(self.store, merged, label, summary=off)
+            left = pending.leave(self.store, whole, label, summary=off)
             said = (*notes, off, f"proposed in {left.path}")
             return Recorded(key=golden.key, became=Became.PROPOSED, notes=said)
-        self.store.write(merged)
+        self.store.write(whole)
         said = (*notes, off) if off else tuple(notes)
         return Recorded(key=golden.key, became=Became.REPLACED, notes=said)
 
     def _grown(
-        self, there: Golden, golden: Golden, merged: Golden, notes: Sequence[str]
+        self, there: Golden, golden: Golden, whole: Golden, notes: Sequence[str]
     ) -> Recorded:
         """Keep what is there, which was agreed with, and add what it has not."""
         had = {each.name for each in there.data_sets}
         if {each.name for each in golden.data_sets} <= had:
             said = (*notes, "the answers agree with it within the tolerance")
             return self._renewed(there, golden, said)
-        self.store.write(_only_new(there, merged))
+        self.store.write(with_new_sets(there, whole))
         return Recorded(key=golden.key, became=Became.GREW, notes=tuple(notes))
 
     def _renewed(self, there: Golden, golden: Golden, notes: Sequence[str]) -> Recorded:
@@ -238,7 +237,7 @@ class Recorder:
         for each in made.data_sets:
             if each.name not in had:
                 continue
-            said = _differs(had[each.name], each, policy)
+            said = difference(had[each.name], each, policy)
             if said:
                 return f"data set '{each.name}': {said}"
         return ""
@@ -339,64 +338,3 @@ def _manifest(
 
 def _golden(key: Key, sets: Sequence[DataSet], manifest: Manifest) -> Golden:
     return Golden(key=key, manifest=manifest, data_sets=tuple(sets))
-
-
-def _merged(there: Golden, made: Golden) -> Golden:
-    """Return a golden made anew, with what was said of the one that is there, and its other data sets."""
-    names = {each.name for each in made.data_sets}
-    kept = [each for each in there.data_sets if each.name not in names]
-    sets = _ordered([*made.data_sets, *kept])
-    return _with_sets(made, sets, there)
-
-
-def _only_new(there: Golden, merged: Golden) -> Golden:
-    """Return the golden that is there with the data sets that it had not; those that it had stay bit for bit."""
-    had = {each.name: each for each in there.data_sets}
-    by = merged.manifest.recorded_by
-    sets = [
-        had.get(each.name) or replace(each, why=f"{each.why}; by {by}") for each in merged.data_sets
-    ]
-    # Who recorded the first of them stands above all; who added others, beside those and in the history.
-    manifest = replace(
-        there.manifest,
-        source=merged.manifest.source,
-        history=(*there.manifest.history, merged.manifest.history[-1]),
-    )
-    return Golden(key=there.key, manifest=manifest, data_sets=tuple(sets))
-
-
-def _with_sets(made: Golden, sets: Sequence[DataSet], there: Golden) -> Golden:
-    overrides, checks = goldens.fitting(there.manifest, sets)
-    manifest = replace(
-        made.manifest,
-        overrides=overrides,
-        checks=checks,
-        history=(*there.manifest.history, made.manifest.history[-1]),
-    )
-    return Golden(key=made.key, manifest=manifest, data_sets=tuple(sets))
-
-
-def _ordered(sets: Sequence[DataSet]) -> list[DataSet]:
-    order = {name: at for at, name in enumerate(data_sets.NAMES)}
-    return sorted(sets, key=lambda each: (order.get(each.name, len(order)), each.name))
-
-
-def _differs(old: DataSet, new: DataSet, policy: Policy) -> str:
-    """Return how one data set differs from another of its name; empty if it does not."""
-    if _unlike_inputs(old, new):
-        return "it has other inputs"
-    found = compare(
-        old.outputs,
-        new.outputs,
-        policy,
-        expected_dtypes=goldens.outputs_of(old.dtypes),
-        actual_dtypes=goldens.outputs_of(new.dtypes),
-    )
-    return found.differences[0].text if found.differences else ""
-
-
-def _unlike_inputs(old: DataSet, new: DataSet) -> bool:
-    if set(old.inputs) != set(new.inputs):
-        return True
-    pairs = [(to_wire(a, old.inputs[a]), to_wire(a, new.inputs[a])) for a in old.inputs]
-    return any((a.dtype, a.shape, a.data) != (b.dtype, b.shape, b.data) for a, b in pairs)

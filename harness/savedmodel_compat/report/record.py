@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import savedmodel_compat
-from savedmodel_compat.errors import InfrastructureError
+from savedmodel_compat.errors import InfrastructureError, UsageError
 from savedmodel_compat.matrix.cells import Outcome
 from savedmodel_compat.matrix.predicted import agreement
 
@@ -156,3 +156,28 @@ def _replace(path: Path, text: str) -> None:
         Path(temporary).replace(path)
     finally:
         Path(temporary).unlink(missing_ok=True)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read the record of a run.
+
+    Raises:
+        UsageError: there is none, or it is something else.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _no_record(path, str(error)) from error
+    if not isinstance(found, dict) or not isinstance(found.get("cells"), list):
+        raise _no_record(path, "it has no cells")
+    cells = found["cells"]
+    if not all(isinstance(cell, dict) and "causes" in cell for cell in cells):
+        raise _no_record(path, "its cells are something else")
+    return found
+
+
+def _no_record(path: Path, why: str) -> UsageError:
+    return UsageError(
+        f"{path} is no record of a run: {why}",
+        hint="`savedmodel-compat run … --json FILE` and `--savedmodel-json=FILE` write one",
+    )
