@@ -209,7 +209,7 @@ def matrix(exporters: tuple[str, ...], producers: str, strip: str, **options: An
     consumers = run.consumers()
     with run.live:
         exported = export_all(run.session, found, producers, strips, options["seed"])
-    models = run.with_goldens([item.model for item in exported if item.model is not None])
+    models = run.with_goldens([model for item in exported for model in item.models])
     return run.finish(
         lambda session: session.run(models, consumers) + unexported(exported, consumers)
     )

@@ -278,10 +278,11 @@ def _run_export(runner: Runner, wanted: CellRequest, consumer: Consumer, writing
         strip=bool(wanted.strip),
         seed=wanted.seed,
     )
-    if exported.model is None:
+    if not exported.models:
         return Ran(results=unexported([exported], [consumer]), problem=exported.problem)
     # What the producer recorded is the reference: nobody else has to run the model for one.
-    return Ran(results=_run_model(runner, wanted, exported.model, consumer, [], writing))
+    ran = [_run_model(runner, wanted, each, consumer, [], writing) for each in exported.models]
+    return Ran(results=[result for results in ran for result in results])
 
 
 def _consumer(runner: Runner, wanted: CellRequest) -> Consumer:

@@ -32,12 +32,14 @@ if TYPE_CHECKING:
     import os
 
     from savedmodel_compat.checks.run import Report
+    from savedmodel_compat.matrix.calls import Called
     from savedmodel_compat.matrix.cells import Result
     from savedmodel_compat.matrix.models import Model
     from savedmodel_compat.matrix.runner import Runner
 
 __all__ = [
     "OPTIONS",
+    "savedmodel_call",
     "savedmodel_cell",
     "savedmodel_check",
     "savedmodel_export",
@@ -151,18 +153,32 @@ def savedmodel_runner(pytestconfig: pytest.Config) -> Iterator[Runner]:
 
 @pytest.fixture
 def savedmodel_export(savedmodel_runner: Runner) -> Callable[..., Model]:
-    """A function that exports: ``savedmodel_export(exporter, producer="2.11.1", strip=True, seed=0)``.
+    """A function that exports: ``savedmodel_export(exporter, producer="2.11.1", strip=True, seed=0, tags=None)``.
 
-    It returns the model with the inputs and outputs that the producer recorded. The test is skipped, with the reason, if
+    It returns the model with the inputs and outputs that the producer recorded; of several MetaGraphs that with ``tags``, or
+    without them that which is served. The test is skipped, with the reason, if
     the producer does not have what the exporter needs, or this machine has no interpreter for it.
     """
 
-    def export(exporter: str, *, producer: str, strip: bool, seed: int = 0) -> Model:
+    def export(
+        exporter: str,
+        *,
+        producer: str,
+        strip: bool,
+        seed: int = 0,
+        tags: Sequence[str] | None = None,
+    ) -> Model:
         __tracebackhide__ = True
         from savedmodel_compat.matrix.ready import is_unsupported
 
         try:
-            return savedmodel_runner.export(exporter, producer=producer, strip=strip, seed=seed)
+            return savedmodel_runner.export(
+                exporter,
+                producer=producer,
+                strip=strip,
+                seed=seed,
+                tags=None if tags is None else tuple(tags),
+            )
         except SavedModelCompatError as error:
             if is_unsupported(error):
                 pytest.skip(f"unsupported: {error.message}")
@@ -208,6 +224,30 @@ def savedmodel_run(
         return results
 
     return run
+
+
+@pytest.fixture
+def savedmodel_call(savedmodel_runner: Runner) -> Callable[..., list[Called]]:
+    """A function that calls one of yours: ``savedmodel_call("programs/train.py::steps", on="2.4.4,2.21.0", directory=…)``.
+
+    The function runs inside each release, in a virtual environment and a process of its own, with the arguments by name
+    (of what JSON has), and returns a dict of arrays by name. It gives a list of answers, one a release, with ``release``,
+    ``arrays`` and ``failure`` (None, or with ``type`` and ``text``), and judges nothing. The test is skipped, with the reason, if this
+    machine has no interpreter for a release.
+    """
+
+    def called(function: str, *, on: str, **arguments: object) -> list[Called]:
+        __tracebackhide__ = True
+        from savedmodel_compat.matrix.ready import is_unsupported
+
+        try:
+            return savedmodel_runner.call(function, on, arguments)
+        except SavedModelCompatError as error:
+            if is_unsupported(error):
+                pytest.skip(f"unsupported: {error.message}")
+            _raise(error)
+
+    return called
 
 
 @pytest.fixture

@@ -119,27 +119,56 @@ def test_it_is_made_once(tmp_path: Path, worker: Worker, runtime: Runtime) -> No
     assert (first.path, first.sha256) == (second.path, second.sha256)
 
 
-@pytest.mark.parametrize("change", ["source", "beside", "seed", "strip", "function", "producer"])
+@pytest.mark.parametrize(
+    "change", ["source", "imported", "data", "seed", "strip", "function", "producer"]
+)
 def test_it_is_made_anew_when_what_made_it_changes(
     change: str, tmp_path: Path, worker: Worker, runtime: Runtime
 ) -> None:
-    """Exporter, the files beside it, seed, stripping, function and producer are all part of what a model is."""
-    wanted = order(tmp_path)
+    """Exporter, what it imports or may read, seed, stripping, function and producer are all part of what a model is."""
+    (tmp_path / "helper.py").write_text("import further\n")
+    (tmp_path / "further.py").write_text("x = 0\n")
+    wanted = order(tmp_path, DOUBLE + "    import helper\n")
     first = export_model(worker, runtime, wanted, LIMITS)
     if change == "source":
-        wanted = order(tmp_path, DOUBLE + "    # changed\n")
-    elif change == "beside":
-        (tmp_path / "helper.py").write_text("x = 1\n")
+        wanted = order(tmp_path, DOUBLE + "    import helper  # changed\n")
+    elif change == "imported":
+        (tmp_path / "further.py").write_text("x = 1\n")
+    elif change == "data":
+        (tmp_path / "words.txt").write_text("x\n")
     elif change == "seed":
         wanted = order(tmp_path, seed=1)
     elif change == "strip":
         wanted = order(tmp_path, strip=False)
     elif change == "function":
-        source = textwrap.dedent(DOUBLE) + "\n\nother = export\n"
+        source = textwrap.dedent(DOUBLE + "    import helper\n") + "\n\nother = export\n"
         wanted = order(tmp_path, source)
         wanted = replace(wanted, exporter=replace(wanted.exporter, function="other"))
     else:
         runtime = replace(runtime, folder=runtime.folder.with_name("another"))
+    assert export_model(worker, runtime, wanted, LIMITS).path != first.path
+
+
+def test_a_file_that_it_does_not_import_is_no_part_of_it(
+    tmp_path: Path, worker: Worker, runtime: Runtime
+) -> None:
+    """Of many exporters in a folder, a change of one leaves what the others made."""
+    wanted = order(tmp_path)
+    first = export_model(worker, runtime, wanted, LIMITS)
+    (tmp_path / "another.py").write_text("x = 1\n")
+    assert export_model(worker, runtime, wanted, LIMITS).path == first.path
+
+
+@pytest.mark.parametrize("way", ["import importlib", "exec('')", "import folder", "x ="])
+def test_all_files_are_part_of_what_nobody_can_tell(
+    way: str, tmp_path: Path, worker: Worker, runtime: Runtime
+) -> None:
+    """Where modules may be found in other ways than by import statements, every Python file of the folder counts."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "helper.py").write_text(f"{way}\n")
+    wanted = order(tmp_path, DOUBLE + "    if False: import helper\n")
+    first = export_model(worker, runtime, wanted, LIMITS)
+    (tmp_path / "folder" / "another.py").write_text("x = 1\n")
     assert export_model(worker, runtime, wanted, LIMITS).path != first.path
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import savedmodel_compat
 from savedmodel_compat.runtimes.worker import _frames
+
+# What finds a module without an import statement.
+_DYNAMIC = re.compile(r"importlib|__import__|runpy|exec\(|eval\(|sys\.path|pkgutil")
 
 if TYPE_CHECKING:
     from savedmodel_compat.matrix.exports import Order
@@ -38,14 +43,63 @@ def _digest(order: Order, runtime: Runtime, derived: Mapping[str, str]) -> str:
         "file": order.exporter.file.name,
         "strip": order.strip,
         "seed": order.seed,
-        "sources": _sources(order.exporter.file),
+        "sources": _needed(order.exporter.file),
         **({"derived": dict(derived)} if derived else {}),
     }
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:16]
 
 
+def _needed(file: Path) -> dict[str, str]:
+    """Digest an exporter's file, the Python files of its folder that it imports, and all other files there, which it may read.
+
+    If any of them finds modules otherwise than with an import statement, or is a package, all Python files count.
+    """
+    all_of_them = _sources(file)
+    imported = _imported(file)
+    if imported is None:
+        return all_of_them
+    return {
+        name: digest
+        for name, digest in all_of_them.items()
+        if not name.endswith(".py") or name in imported
+    }
+
+
+def _imported(file: Path) -> set[str] | None:
+    """Return the names of the files that a file imports from its folder, itself included; None if nobody can tell."""
+    found: set[str] = set()
+    waiting = [file]
+    while waiting:
+        path = waiting.pop()
+        if path.name in found:
+            continue
+        found.add(path.name)
+        text = path.read_bytes().decode("utf-8", "replace")
+        try:
+            names = _module_names(ast.parse(text))
+        except (SyntaxError, ValueError):
+            return None
+        if _DYNAMIC.search(text) or any((file.parent / name).is_dir() for name in names):
+            return None
+        beside = (file.parent / f"{name}.py" for name in names)
+        waiting += [each for each in beside if each.is_file()]
+    return found
+
+
+def _module_names(tree: ast.AST) -> set[str]:
+    """Return the first part of the name of each module that is imported."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            # An exporter's file is no part of a package, and a relative import fails there.
+            names.add((node.module or "").partition(".")[0])
+    return names - {""}
+
+
 def _sources(file: Path) -> dict[str, str]:
-    """Digest the exporter's file and all that lies in its folder, which it may import or read.
+    """Digest a file and all that lies in its folder.
 
     Python files count by their content, others, which may be large, by size and time.
     """

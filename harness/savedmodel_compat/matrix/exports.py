@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -24,7 +24,7 @@ from savedmodel_compat.matrix.judge import one_line
 from savedmodel_compat.matrix.models import Model, Recording, recorded_model
 from savedmodel_compat.runtimes.client import Worker
 from savedmodel_compat.runtimes.requests import Export, Limits, Port
-from savedmodel_compat.runtimes.verdicts import Verdict
+from savedmodel_compat.runtimes.verdicts import Part, Verdict
 from savedmodel_compat.runtimes.wire import from_wire, to_wire
 from savedmodel_compat.runtimes.worker import _frames
 from savedmodel_compat.tensors import dtype_from_name
@@ -106,7 +106,17 @@ class Order:
 
 
 def export_model(worker: Worker, runtime: Runtime, order: Order, limits: Limits) -> Model:
-    """Return the model of ``order``, exporting it unless the cache has it.
+    """Return the first of the models of ``order``: that which is served, unless others alone were recorded.
+
+    It is as `export_models` in all else.
+    """
+    return export_models(worker, runtime, order, limits)[0]
+
+
+def export_models(
+    worker: Worker, runtime: Runtime, order: Order, limits: Limits
+) -> tuple[Model, ...]:
+    """Return the models of ``order``, one for each MetaGraph that was recorded, exporting unless the cache has them.
 
     Where the exporter cannot strip, or cannot but strip, the model is made from the one that it can export, with the same
     recordings, and says so in its notes.
@@ -125,16 +135,16 @@ def export_model(worker: Worker, runtime: Runtime, order: Order, limits: Limits)
     cache = Cache(root=default_root())
     name = entry_of(order, runtime, derived=_derived.key(order.producer))
     if cache.path(name).is_dir():
-        return _model_in(cache.path(name), order)
+        return _models_in(cache.path(name), order)
     try:
         made = _exported(worker, runtime, order, limits)
     except _RefusedError as refused:
         why = refused
     else:
-        return _model_in(made, order)
+        return _models_in(made, order)
     other = _other_leg(lambda leg: _exported(worker, runtime, leg, limits), order, why)
     made = cache.get(name, lambda into: _derive(other, order, why.message, into))
-    return _model_in(made, order)
+    return _models_in(made, order)
 
 
 def export_to(
@@ -207,23 +217,26 @@ def _derive(other: Path, order: Order, why: str, into: Path) -> None:
         raise ExportError(f"{order.label} cannot be made: {error.message}") from error
     (into / _NOTE).write_text(note, encoding="utf-8")
     shutil.copyfile(other / _RECORDED, into / _RECORDED)
-    _model_in(into, order)
+    _models_in(into, order)
 
 
-def _model_in(entry: Path, order: Order) -> Model:
-    """Return the model of an entry of the cache."""
-    model = _checked_model(entry / _MODEL, order, _read_recordings(entry / _RECORDED))
+def _models_in(entry: Path, order: Order) -> tuple[Model, ...]:
+    """Return the models of an entry of the cache."""
+    models = _checked_models(entry / _MODEL, order, _read_recordings(entry / _RECORDED))
     note = entry / _NOTE
-    return replace(model, notes=(note.read_text("utf-8"),)) if note.exists() else model
+    if not note.exists():
+        return models
+    said = (note.read_text("utf-8"),)
+    return tuple(replace(model, notes=said) for model in models)
 
 
 def _export(worker: Worker, order: Order, limits: Limits, into: Path) -> None:
     verdict = _run(worker, order, into / _MODEL, limits)
-    header = {"recorded": [list(entry) for entry in verdict.recorded]}
+    header = {"recorded": [part.entry for part in verdict.recorded]}
     tensors = [to_wire(name, array) for name, array in verdict.payload]
     (into / _RECORDED).write_bytes(b"".join(_frames.encode(header, tensors)))
     # What is kept is never made again, so nothing is kept that is of no use.
-    _checked_model(into / _MODEL, order, _read_recordings(into / _RECORDED))
+    _checked_models(into / _MODEL, order, _read_recordings(into / _RECORDED))
 
 
 def _run(worker: Worker, order: Order, directory: Path, limits: Limits) -> Verdict:
@@ -254,37 +267,73 @@ def _what_went_wrong(verdict: Verdict) -> str:
     return f"the exporter's process ended with {end}\n{verdict.log[-2000:]}"
 
 
-def _read_recordings(path: Path) -> dict[str, Recording]:
+_Recordings = dict["tuple[str, ...] | None", dict[str, list[Recording]]]
+"""The calls of each signature, by the tags of its MetaGraph; None for that which is served."""
+
+
+def _read_recordings(path: Path) -> _Recordings:
     decoder = _frames.Decoder()
     decoder.feed(path.read_bytes())
     frame = decoder.frame()
     if frame is None:
         raise ExportError(f"{path} is cut short", hint=f"remove {path.parent} and export again")
     header, tensors = frame
-    sides: dict[str, dict[str, dict[str, np.ndarray[Any, Any]]]] = {}
-    for (signature, side, alias), tensor in zip(header["recorded"], tensors, strict=True):
-        recorded = sides.setdefault(signature, {"inputs": {}, "outputs": {}})
-        recorded[side][alias] = from_wire(tensor)
-    return {key: Recording(inputs=s["inputs"], outputs=s["outputs"]) for key, s in sides.items()}
+    found: _Recordings = {}
+    arrays = iter(tensors)
+    sides: dict[str, dict[str, np.ndarray[Any, Any]]] = {}
+    for part in map(Part.of, header["recorded"]):
+        calls = found.setdefault(part.tags, {}).setdefault(part.signature, [])
+        if part.call == len(calls):
+            sides = {"inputs": {}, "outputs": {}}
+            calls.append(Recording(inputs=sides["inputs"], outputs=sides["outputs"]))
+        if part.alias is not None:
+            sides[part.side][part.alias] = from_wire(next(arrays))
+    return found
 
 
-def _checked_model(folder: Path, order: Order, recordings: Mapping[str, Recording]) -> Model:
+def _checked_models(folder: Path, order: Order, recorded: _Recordings) -> tuple[Model, ...]:
+    """Return a model for each MetaGraph that was recorded; where nothing was, that which is served."""
+    by_tags: dict[tuple[str, ...], Model] = {}
+    for tags in sorted(recorded or {None: {}}, key=lambda each: (each is not None, each or ())):
+        model = _checked_model(folder, order, recorded.get(tags, {}), tags)
+        if model.tags in by_tags:
+            raise ExportError(
+                f"{order.label} recorded MetaGraph {list(model.tags)} both with its tags and without any"
+            )
+        by_tags[model.tags] = model
+    return tuple(by_tags.values())
+
+
+def _checked_model(
+    folder: Path,
+    order: Order,
+    recordings: Mapping[str, Sequence[Recording]],
+    tags: tuple[str, ...] | None,
+) -> Model:
     try:
         path = saved_models.locate(folder)
         model = recorded_model(
-            path, order.exporter.name, recordings, strip=order.strip, producer=order.producer
+            path,
+            order.exporter.name,
+            recordings,
+            strip=order.strip,
+            producer=order.producer,
+            tags=tags,
         )
     except NotASavedModelError as error:
         raise ExportError(f"{order.label} wrote no SavedModel: {error.message}") from error
+    except UsageError as error:
+        raise ExportError(f"{order.label}: {error.message}") from error
     cases = {case.signature: case for case in model.cases}
     unknown = sorted(set(recordings) - set(cases))
     if unknown:
         raise ExportError(
             f"{order.label} recorded signatures {unknown}, and its model has {sorted(cases)}"
         )
-    for key, recording in recordings.items():
-        _check_aliases(order, key, "inputs", recording.inputs, cases[key].inputs)
-        _check_aliases(order, key, "outputs", recording.outputs, cases[key].outputs)
+    for key, calls in recordings.items():
+        for call in calls:
+            _check_aliases(order, key, "inputs", call.inputs, cases[key].inputs)
+            _check_aliases(order, key, "outputs", call.outputs, cases[key].outputs)
     return model
 
 

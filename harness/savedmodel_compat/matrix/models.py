@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
-    """What a producer fed to a signature and computed from it, by alias."""
+    """One call: what a producer fed to a signature and computed from it, by alias."""
 
     inputs: Arrays
     outputs: Arrays
@@ -124,15 +124,30 @@ def signature_keys(path: Path) -> tuple[str, ...]:
 def recorded_model(
     path: Path,
     name: str,
-    recordings: Mapping[str, Recording],
+    recordings: Mapping[str, Sequence[Recording]],
     *,
     strip: bool,
     producer: str,
+    tags: tuple[str, ...] | None = None,
     seed: int = 0,
 ) -> Model:
-    """Return the model that an exporter wrote; its recordings are the reference of the cells."""
+    """Return the model that an exporter wrote; its recordings are the reference of the cells.
+
+    Args:
+        path: where it lies.
+        name: of the exporter.
+        recordings: the calls of each signature, one after the other.
+        strip: whether default-valued attrs were stripped.
+        producer: the release that exported.
+        tags: of the MetaGraph; None takes ``serve``, else the first.
+        seed: of the inputs of signatures that were not recorded.
+
+    Raises:
+        NotASavedModelError: nothing there could be a SavedModel, or it does not parse.
+        UsageError: it has no MetaGraph with these tags.
+    """
     saved = saved_models.read(path)
-    meta_graph = _choose(saved, None)
+    meta_graph = _choose(saved, tags)
     cases = tuple(
         _recorded_case(found, recordings[key])
         if key in recordings
@@ -257,13 +272,13 @@ def ports(specs: Mapping[str, TensorSpec]) -> tuple[Port, ...]:
     )
 
 
-def _recorded_case(signature: Signature, recording: Recording) -> Case:
+def _recorded_case(signature: Signature, calls: Sequence[Recording]) -> Case:
     return Case(
         signature=signature.key,
         inputs=ports(signature.inputs),
         outputs=ports(signature.outputs),
-        feeds=(recording.inputs,),
-        expected=(recording.outputs,),
+        feeds=tuple(call.inputs for call in calls),
+        expected=tuple(call.outputs for call in calls),
     )
 
 

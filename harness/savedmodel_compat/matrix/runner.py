@@ -6,20 +6,21 @@ Workers, exports and references are kept from one cell to the next.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from savedmodel_compat.errors import SavedModelCompatError, UsageError
-from savedmodel_compat.matrix.exports import Exporter, Order, export_model, find_exporter
+from savedmodel_compat.matrix.calls import Called, call, parse
+from savedmodel_compat.matrix.exports import Exporter, Order, export_models, find_exporter
 from savedmodel_compat.matrix.models import Model, load_models
 from savedmodel_compat.matrix.plan import Consumer
 from savedmodel_compat.matrix.predicted import Predictions
 from savedmodel_compat.matrix.proposals import Proposals
 from savedmodel_compat.matrix.recording import Recorded, Recorder, RecordingError, Wanted
 from savedmodel_compat.matrix.run import References, run_cells
-from savedmodel_compat.matrix.session import EXPORT_LIMITS, Exported, Session, Where
+from savedmodel_compat.matrix.session import CPU, EXPORT_LIMITS, Exported, Session, Where
 from savedmodel_compat.runtimes import venv
 from savedmodel_compat.runtimes.client import Worker
 
@@ -53,6 +54,7 @@ class Runner:
         self._root = root or Path.cwd()
         self._workers: OrderedDict[tuple[Path, str, bool], Worker] = OrderedDict()
         self._consumers: dict[Where, list[Consumer]] = {}
+        self._exports: dict[Order, tuple[Model, ...]] = {}
         self._models: dict[object, Model] = {}
         self._references: References = {}
         self._predictions = Predictions()
@@ -92,7 +94,15 @@ class Runner:
             self._consumers[where] = self._session.consumers(where)
         return self._consumers[where]
 
-    def export(self, exporter: str, *, producer: str, strip: bool, seed: int = 0) -> Model:
+    def export(
+        self,
+        exporter: str,
+        *,
+        producer: str,
+        strip: bool,
+        seed: int = 0,
+        tags: tuple[str, ...] | None = None,
+    ) -> Model:
         """Export, or take what the cache has.
 
         Args:
@@ -100,15 +110,25 @@ class Runner:
             producer: a pinned release.
             strip: whether default-valued attrs are stripped.
             seed: of weights and inputs.
+            tags: of the MetaGraph, one of those that the exporter recorded; None takes that which is served.
 
         Raises:
-            UsageError: there is no such exporter.
+            UsageError: there is no such exporter, or it recorded no such MetaGraph.
             UnknownReleaseError: the producer is not pinned.
             UnsupportedError: the producer does not have what the exporter needs.
             InterpreterNotFoundError: no CPython for the producer.
             ExportError: the exporter failed.
         """
-        return self._export(self._order(exporter, producer, strip=strip, seed=seed))
+        models = self._export(self._order(exporter, producer, strip=strip, seed=seed))
+        if tags is None:
+            return models[0]
+        for model in models:
+            if set(model.tags) == set(tags):
+                return model
+        there = ", ".join(str(list(model.tags)) for model in models)
+        raise UsageError(
+            f"{exporter} of {producer} recorded no MetaGraph {list(tags)}; it has {there}"
+        )
 
     def export_or_say(
         self, exporter: str, *, producer: str, strip: bool, seed: int = 0
@@ -116,7 +136,7 @@ class Runner:
         """Export as `export` does, and give back a problem of the producer instead of raising it."""
         order = self._order(exporter, producer, strip=strip, seed=seed)
         try:
-            return Exported(order=order, model=self._export(order))
+            return Exported(order=order, models=self._export(order))
         except SavedModelCompatError as problem:
             return Exported(order=order, problem=problem)
 
@@ -125,12 +145,12 @@ class Runner:
         pinned = self._session.table.get(producer).release
         return Order(exporter=found, producer=pinned, strip=strip, seed=seed)
 
-    def _export(self, order: Order) -> Model:
-        if order not in self._models:
+    def _export(self, order: Order) -> tuple[Model, ...]:
+        if order not in self._exports:
             runtime = venv.make_ready(self._session.table.get(order.producer))
             worker = self._worker(runtime, native=False)
-            self._models[order] = export_model(worker, runtime, order, EXPORT_LIMITS)
-        return self._models[order]
+            self._exports[order] = export_models(worker, runtime, order, EXPORT_LIMITS)
+        return self._exports[order]
 
     def load(self, path: str | os.PathLike[str], *, seed: int = 0) -> Model:
         """Read a model that is there.
@@ -169,7 +189,7 @@ class Runner:
         """
         named = tuple(case.against.name for case in model.cases if case.against)
         releases = tuple(c.release for c in candidates)
-        searched = (model.path, model.sha256, signature, releases, named)
+        searched = (model.path, model.sha256, model.tags, signature, releases, named)
         if searched in self._searched:
             candidates = []  # what they answered is kept; where none did, none will
         self._searched.add(searched)
@@ -199,6 +219,27 @@ class Runner:
             for consumer in consumers
             for result in self.run(model, consumer, candidates=consumers, signature=signature)
         ]
+
+    def call(self, target: str, on: str, arguments: Mapping[str, object]) -> list[Called]:
+        """Call a function of one's own in releases that have TensorFlow installed, each time in a process of its own.
+
+        Args:
+            target: ``FILE.py::function``; it returns a dict of arrays by name.
+            on: specifier of the releases.
+            arguments: by name, of what JSON has.
+
+        Raises:
+            UsageError: there is no such file.
+            UnknownReleaseError: a release is not pinned.
+            InterpreterNotFoundError: no CPython for a release.
+            WorkerError: a release could not be started, or its worker was lost.
+        """
+        found = parse(target, self._root)
+        answers = []
+        for pin in self._session.pinned(on, CPU):
+            worker = self._worker(venv.make_ready(pin), native=False)
+            answers.append(call(worker, pin.release, found, arguments))
+        return answers
 
     def record(
         self, store: Store, model: Model, consumer: Consumer, wanted: Wanted

@@ -19,7 +19,7 @@ from savedmodel_compat.errors import (
 )
 from savedmodel_compat.matrix import ready
 from savedmodel_compat.matrix.cells import Cell, Outcome, Result
-from savedmodel_compat.matrix.exports import Exporter, Order, export_model
+from savedmodel_compat.matrix.exports import Exporter, Order, export_models
 from savedmodel_compat.matrix.judge import one_line
 from savedmodel_compat.matrix.plan import Consumer, Options
 from savedmodel_compat.matrix.pool import Chunk, execute
@@ -205,11 +205,22 @@ def _elsewhere(wanted: Sequence[Pin], chosen: Sequence[Pin], base: str) -> list[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exported:
-    """What became of an order: its model, or why there is none."""
+    """What became of an order: its models, or why there are none.
+
+    Args:
+        order: what was wanted.
+        models: one for each MetaGraph that was recorded; that which is served comes first.
+        problem: why there are none.
+    """
 
     order: Order
-    model: Model | None = None
+    models: tuple[Model, ...] = ()
     problem: SavedModelCompatError | None = None
+
+    @property
+    def model(self) -> Model | None:
+        """The first of the models."""
+        return self.models[0] if self.models else None
 
 
 def export_all(
@@ -266,7 +277,8 @@ def _exported_by(
 
 def _export(worker: Worker, runtime: Runtime, order: Order) -> Exported:
     try:
-        return Exported(order=order, model=export_model(worker, runtime, order, EXPORT_LIMITS))
+        made = export_models(worker, runtime, order, EXPORT_LIMITS)
+        return Exported(order=order, models=made)
     except (UnsupportedError, ExportError, InfrastructureError) as error:
         return Exported(order=order, problem=error)
 

@@ -19,7 +19,7 @@ from savedmodel_compat.errors import InfrastructureError, WorkerError
 from savedmodel_compat.runtimes import devices
 from savedmodel_compat.runtimes.channel import Channel, LostError
 from savedmodel_compat.runtimes.child import ChildChannel
-from savedmodel_compat.runtimes.requests import Export, Limits, LoadAndRun, Placement
+from savedmodel_compat.runtimes.requests import Call, Export, Limits, LoadAndRun, Placement
 from savedmodel_compat.runtimes.verdicts import Verdict, verdict_of
 from savedmodel_compat.runtimes.wire import to_wire
 from savedmodel_compat.runtimes.worker import _frames
@@ -63,7 +63,7 @@ class Worker:
 
     Args:
         runtime: a runtime that is ready.
-        native: whether it is the native worker, for loader ``c``; else the Python one, for ``v1``, ``v2`` and exports.
+        native: whether it is the native worker, for loader ``c``; else the Python one, for ``v1``, ``v2``, exports and calls.
         models: the models that it will be asked for, as far as they are known; a container has them mounted.
     """
 
@@ -223,6 +223,16 @@ class Worker:
             "directory": str(work.directory),
             "strip_default_attrs": work.strip_default_attrs,
             "seed": work.seed,
+        }
+        return self._ask(_Request(header=header, limits=limits))
+
+    def call(self, work: Call, limits: Limits) -> Verdict:
+        """Call a function of a file in a forked child; what it returns is the verdict's ``payload``."""
+        header = {
+            "op": "call",
+            "file": str(work.file),
+            "function": work.function,
+            "arguments": dict(work.arguments),
         }
         return self._ask(_Request(header=header, limits=limits))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,6 +77,21 @@ class LoadAndRun:
     outputs: tuple[Port, ...] = ()
     feeds: Sequence[Arrays] = ()
     placement: Placement | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One call of a function inside a runtime that has TensorFlow installed.
+
+    Args:
+        file: the file that holds it.
+        function: its name there; it returns arrays by name.
+        arguments: by name, of what JSON has.
+    """
+
+    file: Path
+    function: str
+    arguments: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

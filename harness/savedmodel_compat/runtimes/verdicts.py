@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,6 +45,37 @@ class Answer:
     dtypes: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What an exporter recorded: one array, or where one side of a call begins.
+
+    Args:
+        tags: of the MetaGraph; None for that which is served.
+        signature: its key.
+        call: which of the calls of that signature, from 0.
+        side: ``inputs`` or ``outputs``.
+        alias: of the array, which follows in the payload; None where a side begins, which has no array.
+    """
+
+    tags: tuple[str, ...] | None
+    signature: str
+    call: int
+    side: str
+    alias: str | None
+
+    @classmethod
+    def of(cls, entry: Sequence[Any]) -> Part:
+        """Return the part that a worker's header says."""
+        tags, signature, call, side, alias = entry
+        return cls(None if tags is None else tuple(tags), signature, call, side, alias)
+
+    @property
+    def entry(self) -> list[object]:
+        """What says it in a header."""
+        tags = None if self.tags is None else list(self.tags)
+        return [tags, self.signature, self.call, self.side, self.alias]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """What became of one forked child, whatever it did.
@@ -64,6 +95,8 @@ class Verdict:
         traced: which nodes ran where; None if that was not asked for.
         notes: what is to be told beside the outcome, each a sentence.
         described: what a runtime says of itself and its machine, where that was asked.
+        payload: the arrays, with their names, that an exporter recorded or a function returned.
+        recorded: what each of an exporter's arrays is, and where a side of a call begins; see `Part`.
         seconds: of each stage, and ``cell`` for all of it.
         log: what it printed, beginning and end.
     """
@@ -85,7 +118,7 @@ class Verdict:
     seconds: Mapping[str, float] = field(default_factory=dict)
     log: str = ""
     payload: tuple[tuple[str, np.ndarray[Any, Any]], ...] = ()
-    recorded: tuple[tuple[str, str, str], ...] = ()
+    recorded: tuple[Part, ...] = ()
 
     @property
     def completed(self) -> bool:
@@ -147,11 +180,10 @@ def _answered(
     if "described" in said:
         return Verdict(described=dict(said["described"]), **common)
     if "recorded" in said:
-        return Verdict(
-            recorded=tuple(tuple(entry) for entry in said["recorded"]),
-            payload=tuple((tensor.name, from_wire(tensor)) for tensor in tensors),
-            **common,
-        )
+        parts = tuple(Part.of(entry) for entry in said["recorded"])
+        return Verdict(recorded=parts, payload=_payload(tensors), **common)
+    if "called" in said:
+        return Verdict(payload=_payload(tensors), **common)
     count = len(tensors) - int(said.get("traces", 0))
     metadata = [tensor.data for tensor in tensors[count:]]
     return Verdict(
@@ -159,6 +191,10 @@ def _answered(
         traced=traced(metadata, common["log"]) if metadata else None,
         **common,
     )
+
+
+def _payload(tensors: list[_frames.Tensor]) -> tuple[tuple[str, np.ndarray[Any, Any]], ...]:
+    return tuple((tensor.name, from_wire(tensor)) for tensor in tensors)
 
 
 def _failure(header: dict[str, Any], shown: Callable[[str], str]) -> Failure:

@@ -232,25 +232,44 @@ def _exporter(path, function):
     return getattr(module, function)
 
 
-def _check(recorded):
-    """Refuse what is no recording, in words that help whoever writes the exporter."""
+def _recordings(recorded):
+    """Return what an exporter recorded as ``(tags or None, signature, calls)``, one call after the other.
+
+    It refuses what is no recording, in words that help whoever writes the exporter.
+    """
     form = "{signature: {'inputs': {name: array}, 'outputs': {name: array}}}"
     if not isinstance(recorded, dict):
         raise TypeError("the exporter returned %s, not %s" % (type(recorded).__name__, form))
-    for signature, sides in recorded.items():
-        if not isinstance(sides, dict) or set(sides) != {"inputs", "outputs"}:
+    found = []
+    for key, said in recorded.items():
+        tags, signature = key if isinstance(key, tuple) and len(key) == 2 else (None, key)
+        if not isinstance(signature, str) or isinstance(tags, str):
             raise TypeError(
-                "the exporter's recording of signature %r is not %s" % (signature, form)
+                "the exporter recorded %r, which is no signature, nor a pair (tags, signature)"
+                % (key,)
             )
-        if not sides["outputs"]:
-            raise ValueError("the exporter recorded no outputs of signature %r" % signature)
+        calls = said if isinstance(said, list) else [said]
+        for sides in calls:
+            if not isinstance(sides, dict) or set(sides) != {"inputs", "outputs"}:
+                raise TypeError("the exporter's recording of signature %r is not %s" % (key, form))
+            if not sides["outputs"]:
+                raise ValueError("the exporter recorded no outputs of signature %r" % (key,))
+        if not calls:
+            raise ValueError("the exporter recorded no call of signature %r" % (key,))
+        found.append((None if tags is None else sorted(map(str, tags)), signature, calls))
+    return sorted(found, key=lambda each: (each[0] or [], each[1]))
 
 
 class Backend(object):
     """A TensorFlow that has been imported and nothing more; its jobs run in forked children."""
 
     def __init__(self, configuration):
-        self.jobs = {"run": self._run, "export": self._export, "describe": self._describe}
+        self.jobs = {
+            "run": self._run,
+            "export": self._export,
+            "call": self._call,
+            "describe": self._describe,
+        }
 
     def describe(self):
         """Return what the controller wants to know of this runtime."""
@@ -308,11 +327,24 @@ class Backend(object):
             strip_default_attrs=request["strip_default_attrs"],
             seed=request["seed"],
         )
-        _check(recorded)
         names, sent = [], []
-        for signature in sorted(recorded):
-            for side in ("inputs", "outputs"):
-                for alias in sorted(recorded[signature][side]):
-                    names.append([signature, side, alias])
-                    sent.append(_from_numpy(alias, recorded[signature][side][alias]))
+        for tags, signature, calls in _recordings(recorded):
+            for at, sides in enumerate(calls):
+                for side in ("inputs", "outputs"):
+                    # A call without inputs is a call all the same.
+                    names.append([tags, signature, at, side, None])
+                    for alias in sorted(sides[side]):
+                        names.append([tags, signature, at, side, alias])
+                        sent.append(_from_numpy(alias, sides[side][alias]))
         reporter.send({"recorded": names}, sent)
+
+    def _call(self, request, tensors, reporter):
+        """Call a function of a file and send the arrays that it returns by name."""
+        reporter.stage("call")
+        called = _exporter(request["file"], request["function"])(**request["arguments"])
+        if not isinstance(called, dict):
+            raise TypeError(
+                "%s returned %s, not a dict of arrays by name"
+                % (request["function"], type(called).__name__)
+            )
+        reporter.send({"called": True}, [_from_numpy(n, called[n]) for n in sorted(called)])

@@ -1,0 +1,122 @@
+"""A cell and what became of it, as far as expectations and floors look: from a run, or from its JSON record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from savedmodel_compat.matrix.cells import Result
+
+UNKNOWN = "unknown"
+"""What stands for a producer, or a way of stripping, that nothing tells."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """One cell with its outcome, in plain words.
+
+    Args:
+        id: the cell's.
+        path: the model's folder, which tells cells of one id apart.
+        model: name of the model.
+        tags: tag set of the MetaGraph; empty for an export that gave no model.
+        strip: whether default-valued attrs were stripped; None if nothing tells.
+        producer: release that wrote it; None if nothing tells.
+        consumer: release that reads it.
+        loader: which of its loaders.
+        provider: what made the consumer ready.
+        device: where it computed.
+        signature: its key; None where the cell has none.
+        outcome: what became of it, as records write it.
+        started: whether its process was started.
+        cause: the first cause of a failure.
+        op: what the cause is about, if it says so.
+        attr: the same.
+        why: the reason or the message, in one line.
+        compared: number of outputs compared.
+    """
+
+    id: str
+    path: str = ""
+    model: str
+    tags: tuple[str, ...]
+    strip: bool | None
+    producer: str | None
+    consumer: str
+    loader: str
+    provider: str
+    device: str
+    signature: str | None
+    outcome: str
+    started: bool = True
+    cause: str | None = None
+    op: str | None = None
+    attr: str | None = None
+    why: str = ""
+    compared: int = 0
+
+    @property
+    def failed(self) -> bool:
+        """Whether it failed; of the other outcomes only a pass was run to its end."""
+        return self.outcome == "fail"
+
+    @property
+    def ran(self) -> bool:
+        """Whether it passed or failed."""
+        return self.outcome in {"pass", "fail"}
+
+    @property
+    def claim(self) -> tuple[str | None, str | None, str | None]:
+        """Why it failed: cause, op and attr."""
+        return self.cause, self.op, self.attr
+
+
+def of_result(result: Result) -> Seen:
+    """Return what there is to see of a result."""
+    cell = result.cell
+    return Seen(
+        id=cell.id,
+        path=str(cell.path),
+        model=cell.model,
+        tags=cell.tags,
+        strip=cell.strip,
+        producer=cell.producer,
+        consumer=cell.consumer,
+        loader=cell.loader,
+        provider=cell.provider,
+        device=cell.device,
+        signature=cell.signature,
+        outcome=result.outcome.value,
+        started=result.stage is not None,
+        cause=result.cause,
+        op=result.detail.op,
+        attr=result.detail.attr,
+        why=result.reason or result.message,
+        compared=result.compared,
+    )
+
+
+def of_record(cell: Mapping[str, Any]) -> Seen:
+    """Return what there is to see of a cell of a JSON record."""
+    return Seen(
+        id=cell["id"],
+        path=cell["path"],
+        model=cell["model"],
+        tags=tuple(cell["tags"]),
+        strip=cell["strip"],
+        producer=cell["producer"],
+        consumer=cell["consumer"],
+        loader=cell["loader"],
+        provider=cell["provider"],
+        device=cell["device"],
+        signature=cell["signature"],
+        outcome=cell["outcome"],
+        started=cell["stage"] is not None,
+        cause=cell["cause"],
+        op=cell["detail"]["op"],
+        attr=cell["detail"]["attr"],
+        why=cell["reason"] or cell["message"],
+        compared=cell["compared"],
+    )
