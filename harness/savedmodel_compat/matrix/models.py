@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from savedmodel_compat import model as saved_models
 from savedmodel_compat.errors import DamagedModelError, UsageError
 from savedmodel_compat.matrix import inputs
+from savedmodel_compat.model.state import changes
 from savedmodel_compat.runtimes.requests import Port
 from savedmodel_compat.runtimes.wire import Arrays
 
@@ -38,6 +39,7 @@ class Case:
         expected: the outputs that the producer recorded for each feed, or those of the golden; None if there are none.
         why_no_feeds: why there are no feeds, in words.
         against: the golden that it is compared with; None if goldens are not asked for.
+        stateful: why its answers may change from call to call, in words; None if they do not.
     """
 
     signature: str
@@ -47,6 +49,7 @@ class Case:
     expected: tuple[Arrays, ...] | None = None
     why_no_feeds: str | None = None
     against: Against | None = None
+    stateful: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +152,7 @@ def recorded_model(
     saved = saved_models.read(path)
     meta_graph = _choose(saved, tags)
     cases = tuple(
-        _recorded_case(found, recordings[key])
+        _recorded_case(found, meta_graph, recordings[key])
         if key in recordings
         else _generated_case(found, meta_graph, None, seed)
         for key, found in _signatures(meta_graph, None)
@@ -272,13 +275,22 @@ def ports(specs: Mapping[str, TensorSpec]) -> tuple[Port, ...]:
     )
 
 
-def _recorded_case(signature: Signature, calls: Sequence[Recording]) -> Case:
+def _stateful(meta_graph: MetaGraph, signature: Signature) -> str | None:
+    found = [str(change) for change in changes(meta_graph, signature)]
+    if not found:
+        return None
+    more = f", and {len(found) - 1} more" if len(found) > 1 else ""
+    return f"{found[0]}{more}"
+
+
+def _recorded_case(signature: Signature, meta_graph: MetaGraph, calls: Sequence[Recording]) -> Case:
     return Case(
         signature=signature.key,
         inputs=ports(signature.inputs),
         outputs=ports(signature.outputs),
         feeds=tuple(call.inputs for call in calls),
         expected=tuple(call.outputs for call in calls),
+        stateful=_stateful(meta_graph, signature),
     )
 
 
@@ -292,4 +304,5 @@ def _generated_case(
         outputs=ports(signature.outputs),
         feeds=made.feeds,
         why_no_feeds=made.problem,
+        stateful=_stateful(meta_graph, signature),
     )

@@ -415,6 +415,8 @@ def _with_notes(result: Result, model: Model, seen: Seen) -> Result:
     version = seen.version
     if version and version != result.cell.consumer:
         notes += (f"the consumer says that it is TensorFlow {version}",)
+    if seen.case is not None and seen.case.stateful is not None:
+        notes += (f"its answers may change from call to call: {seen.case.stateful}",)
     notes += seen.verdict.notes
     if seen.verdict.asked_again is not None:
         notes += (f"asked a second time, since the first was lost: {seen.verdict.asked_again}",)

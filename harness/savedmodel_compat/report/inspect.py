@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from savedmodel_compat.model import graph
+from savedmodel_compat.model import graph, state
 from savedmodel_compat.model.values import Encoding
 
 if TYPE_CHECKING:
@@ -125,7 +125,8 @@ def _meta_graph_json(meta_graph: MetaGraph) -> dict[str, Any]:
         "function_nodes": size.function_nodes,
         "ops": list(size.ops),
         "signatures": {
-            key: _signature_json(signature) for key, signature in meta_graph.signatures.items()
+            key: _signature_json(meta_graph, signature)
+            for key, signature in meta_graph.signatures.items()
         },
         "assets": [{"name": asset.name, "tensor": asset.tensor} for asset in meta_graph.assets],
         "init_op": meta_graph.init_op,
@@ -140,7 +141,7 @@ def _meta_graph_json(meta_graph: MetaGraph) -> dict[str, Any]:
     }
 
 
-def _signature_json(signature: Signature) -> dict[str, Any]:
+def _signature_json(meta_graph: MetaGraph, signature: Signature) -> dict[str, Any]:
     return {
         "method_name": signature.method_name,
         "internal": signature.is_internal,
@@ -150,6 +151,10 @@ def _signature_json(signature: Signature) -> dict[str, Any]:
             alias: {"shape": list(value.shape), "text": _value_text(value)}
             for alias, value in signature.defaults.items()
         },
+        "changes": [
+            {"op": each.op, "node": each.node, "function": each.function, "draws": each.draws}
+            for each in _changes(meta_graph, signature)
+        ],
     }
 
 
@@ -272,7 +277,7 @@ def _meta_graph_lines(meta_graph: MetaGraph) -> Iterator[str]:
         yield _line("asset", f"{asset.name} fed to {asset.tensor}")
     yield from _object_lines(meta_graph.object_graph)
     for signature in meta_graph.signatures.values():
-        yield from _signature_lines(signature)
+        yield from _signature_lines(meta_graph, signature)
     if not meta_graph.signatures:
         yield _line("signatures", "none")
 
@@ -287,7 +292,7 @@ def _object_lines(objects: ObjectGraph) -> Iterator[str]:
         yield _line("root", children)
 
 
-def _signature_lines(signature: Signature) -> Iterator[str]:
+def _signature_lines(meta_graph: MetaGraph, signature: Signature) -> Iterator[str]:
     method = f", method {signature.method_name}" if signature.method_name else ""
     internal = ", TensorFlow's own" if signature.is_internal else ""
     yield f"  signature '{signature.key}'{method}{internal}"
@@ -299,6 +304,13 @@ def _signature_lines(signature: Signature) -> Iterator[str]:
     for row in rows:
         cells = (printable(cell).ljust(width) for cell, width in zip(row, widths, strict=False))
         yield f"    {'  '.join((*cells, *row[4:]))}".rstrip()
+    for change in _changes(meta_graph, signature)[:1]:
+        yield f"    stateful: {printable(str(change))}"
+
+
+def _changes(meta_graph: MetaGraph, signature: Signature) -> tuple[state.Change, ...]:
+    # TensorFlow's own signatures initialise and train, which is all that they are for.
+    return () if signature.is_internal else state.changes(meta_graph, signature)
 
 
 def _rows(
