@@ -167,7 +167,8 @@ class Recordings:
                     raise made.problem
                 continue
             recorded = True
-            yield from self._record_export(source, made.model, release, order)
+            for model in made.models:
+                yield from self._record_export(source, model, release, order)
             if not order.freeze:
                 return
         if not recorded:

@@ -164,10 +164,11 @@ class Recorder:
         for feed, answer, again in zip(feeds, seen.verdict.answers, second, strict=True):
             said = answer
             why = _unusable(answer, again, self.policy)
-            if why is None and feed.name == data_sets.TYPICAL and case.expected:
-                why = _unlike_export(case, answer, self.policy)
+            exported = _exported(case, feed)
+            if why is None and exported is not None:
+                why = _unlike_export(exported, answer, self.policy)
                 # What the producer computed is the answer; the reload only bore it out.
-                said = replace(answer, outputs=case.expected[0])
+                said = replace(answer, outputs=exported)
             if why is not None and not feed.optional:
                 raise RecordingError(f"{model.name}, signature '{case.signature}': {why}")
             if why is not None:
@@ -249,6 +250,17 @@ def _feeds(model: Model, case: Case, wanted: Wanted) -> list[data_sets.Feed]:
             f"{model.name}, signature '{case.signature}': there are no inputs to record: {case.why_no_feeds}",
             hint="give some with --inputs FILE.npz",
         )
+    if case.expected is not None and len(case.feeds) > 1:
+        # What a call answers may depend on those before it, so that nothing is put between them.
+        return [
+            data_sets.Feed(
+                name=f"call-{number}",
+                inputs=feed,
+                why=f"call {number} of {len(case.feeds)} that the exporter recorded",
+                optional=False,
+            )
+            for number, feed in enumerate(case.feeds, start=1)
+        ]
     said = "as the exporter recorded it" if case.expected else wanted.typical
     # What is made up comes in several sizes and, where the rank is unknown, in several ranks, the likeliest first.
     typical = max(case.feeds, key=_elements)
@@ -311,10 +323,17 @@ def _unusable(answer: Answer, again: Answer, policy: Policy) -> str | None:
     return f"a second process answers something else: {said}"
 
 
-def _unlike_export(case: Case, answer: Answer, policy: Policy) -> str | None:
-    assert case.expected is not None
-    exported = Reference(name="export", outputs=(case.expected[0],))
-    found = compare_answers((answer,), exported, policy)
+def _exported(case: Case, feed: data_sets.Feed) -> Arrays | None:
+    """Return what the exporter recorded of a feed; None if it is not one of its own."""
+    if case.expected is None:
+        return None
+    pairs = zip(case.feeds, case.expected, strict=True)
+    return next((outputs for inputs, outputs in pairs if inputs is feed.inputs), None)
+
+
+def _unlike_export(exported: Arrays, answer: Answer, policy: Policy) -> str | None:
+    reference = Reference(name="export", outputs=(exported,))
+    found = compare_answers((answer,), reference, policy)
     if not found.differences:
         return None
     return f"what the exporter recorded is not what its model answers: {found.differences[0].text}"
