@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.matrix.said import LOADING, OLDER, said
+from tests.matrix.said import IN_KERAS, LOADING, OLDER, said
 
 from savedmodel_compat.matrix.cells import Stage
 
@@ -18,6 +18,16 @@ FILES = [
         "tags-not-found",
         "RuntimeError: MetaGraphDef associated with tags 'serve' could not be found in SavedModel, "
         "with available tags '[{'train'}]'.",
+    ),
+    said(
+        "tags-not-found",
+        "ValueError: Got an incompatible argument to `tags`: ['serve']. The SavedModel at /m has one MetaGraph with tags "
+        "['train']. You may omit the argument, pass 'None', or pass matching tags.",
+    ),
+    said(
+        "tags-not-found",
+        "ValueError: The SavedModel at /m has one MetaGraph with tags ['train'], but got an incompatible argument "
+        "tags=['serve'] to tf.saved_model.load. You may omit it, pass 'None', or pass matching tags.",
     ),
     said(
         "variable-missing",
@@ -391,6 +401,39 @@ FILES = [
         "values: float32",
     ),
     said("keras-rejected", "ValueError: bad marshal data (unknown type code)"),
+    said(
+        "keras-rejected",
+        "TypeError: tf.keras.models.load_model gives a _UserObject, which is no Keras model",
+        by="2.15.1 keras",
+    ),
+    said(
+        "keras-rejected",
+        "ValueError: Unknown loss function: 'my_loss'. Please ensure you are using a "
+        "`keras.utils.custom_object_scope` and that this object is included in the scope.",
+        by="2.11.1 keras",
+    ),
+    said(
+        "keras-rejected",
+        "JSONDecodeError: Expecting value: line 1 column 1 (char 0)",
+        by="2.4.4 keras",
+    ),
+    said(
+        "keras-rejected",
+        "IndexError: list index (0) out of range",
+        by="2.11.1 keras",
+        trace=IN_KERAS,
+    ),
+    said(
+        "keras-rejected",
+        "ValueError: Error converting shape to a TensorShape: invalid literal for int() with base 10: 'class_name'.",
+        by="2.0.4 keras",
+        trace=LOADING + IN_KERAS,
+    ),
+    said(
+        "object-graph-rejected",
+        "AttributeError: 'NoneType' object has no attribute 'name'",
+        trace=IN_KERAS + LOADING,
+    ),
     said(
         "object-graph-rejected",
         "TypeError: argument of type '_UserObject' is not iterable",

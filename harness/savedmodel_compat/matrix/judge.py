@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from savedmodel_compat.runtimes.verdicts import Failure, Verdict
 
 _LINE = 600
-_LOG = 4000
+LOG = 4000
+"""How much of a log is kept, in characters."""
+
 _STACK = re.compile(r"^(?:Detected at node .*| {2,}.*|Node: '.*')\n", re.MULTILINE)
 # An allocation that fails below TensorFlow ends in an abort; these lines before it tell it from a CHECK failure.
 _MEMORY_SIGNS = (
@@ -64,7 +66,7 @@ def judge(  # noqa: PLR0911 - one return for each kind of end
             cell=cell,
             outcome=Outcome.INFRA_ERROR,
             reason=f"the worker was lost: {one_line(verdict.worker_lost)}",
-            log=verdict.log[-_LOG:],
+            log=verdict.log[-LOG:],
             tensorflow_version=version or None,
         )
     if verdict.device_missing is not None:
@@ -145,7 +147,7 @@ def _failed(  # noqa: PLR0917 - the facts of one verdict
         fix=_fix(explanation, cell),
         seconds=verdict.seconds.get("cell", 0.0),
         tensorflow_version=version,
-        log=(verdict.log + failure.trace)[-_LOG:],
+        log=(verdict.log + failure.trace)[-LOG:],
     )
 
 
@@ -184,7 +186,7 @@ def _broke_off(cell: Cell, verdict: Verdict, version: str) -> Result:
         fix=BY_ID[cause].fix,
         seconds=verdict.seconds.get("cell", 0.0),
         tensorflow_version=version,
-        log=verdict.log[-_LOG:],
+        log=verdict.log[-LOG:],
     )
 
 
@@ -295,7 +297,7 @@ def _compared(
         compared=compared,
         seconds=verdict.seconds.get("cell", 0.0),
         tensorflow_version=version,
-        log=verdict.log[-_LOG:],
+        log=verdict.log[-LOG:],
         observed=comparison.observed,
     )
 

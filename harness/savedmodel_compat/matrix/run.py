@@ -13,7 +13,7 @@ from savedmodel_compat.errors import InfrastructureError
 from savedmodel_compat.matrix.amend import with_ignored, with_unreadable
 from savedmodel_compat.matrix.attrs import IGNORED_SINCE, attrs_used, ignored_attrs, read_ops
 from savedmodel_compat.matrix.cells import Cell, Outcome, Result, Stage
-from savedmodel_compat.matrix.judge import judge, one_line, without_golden
+from savedmodel_compat.matrix.judge import LOG, judge, one_line, without_golden
 from savedmodel_compat.matrix.observe import Seen, Unit, any_refused, observe
 from savedmodel_compat.matrix.plan import Consumer, Options, ran_in
 from savedmodel_compat.matrix.pool import Chunk, execute
@@ -304,6 +304,8 @@ class _Run:
             result = judge(cell, seen.verdict, reference, self._options.policy, seen.version)
         result = _as_golden_says(result, case)
         result = self._with_ignored_attrs(result, unit, case)
+        if result.outcome is Outcome.FAIL and not result.log:
+            result = replace(result, log=seen.verdict.log[-LOG:])
         result = self._with_proposal(result, seen)
         self._report(unit, _with_notes(result, unit.model, seen))
 
