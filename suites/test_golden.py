@@ -1,27 +1,25 @@
-"""The goldens of this repository: what old releases wrote and answered, in every release, loader and way of computing.
+"""The goldens of frozen models: what old releases wrote and answered, in every release and way of computing.
 
 Wherever a model loads and runs, it has to answer what its golden says. Whether it does, the registries tell
-beforehand, and `test_prediction.py` holds them to it; here a cell that fails otherwise than predicted fails, too.
+beforehand, and `test_prediction.py` holds them to it; here a cell that fails otherwise than predicted fails, too. The goldens
+of exporters are those of `test_scenarios.py`.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from savedmodel_compat import config
 from savedmodel_compat.golden import frozen
 from savedmodel_compat.golden.store import Store
 from savedmodel_compat.matrix.cells import Outcome, Stage
 from savedmodel_compat.matrix.goldens import with_goldens
 from savedmodel_compat.matrix.predicted import disagreements
-from savedmodel_compat.matrix.ready import is_unsupported
 from savedmodel_compat.report.words import disagreement, in_words
-from savedmodel_compat.runtimes import devices, pins, specs
+from savedmodel_compat.runtimes import devices, pins
 
 if TYPE_CHECKING:
     from savedmodel_compat.matrix.cells import Result
@@ -34,13 +32,6 @@ ROOT = Path(__file__).parent.parent
 GOLDENS = Store(ROOT / "golden")
 CONSUMERS = [pin.release for pin in pins.load().on("cpu")]
 SMOKE = "1.15.5,2.4.4,2.11.1,2.21.0"
-# An environment of each takes its time; `SAVEDMODEL_COMPAT_CONSUMERS` names other ones, such as `all`.
-PYTHON_CONSUMERS = [
-    pin.release
-    for pin in specs.select(os.environ.get("SAVEDMODEL_COMPAT_CONSUMERS", SMOKE), pins.load())
-]
-PRODUCERS = ("1.15.5", "2.11.1", "2.21.0")
-EXPORTERS = sorted(config.read(ROOT / "pyproject.toml").exporters)
 FROZEN = frozen.names(GOLDENS.root)
 VARIANTS = [device.name for device in devices.DEVICES if device.base == "cpu"]
 
@@ -57,24 +48,6 @@ def test_frozen_models_answer_what_they_answered(
         results = savedmodel_run(golden(savedmodel_runner.load(frozen_path(name))), on=consumer)
         passed += judge(results)
     assert passed >= (5 if consumer in {"1.4.1", "1.7.1", "1.12.3"} else 7)
-
-
-@pytest.mark.parametrize("loader", ["c", "v1", "v2"])
-@pytest.mark.parametrize("consumer", PYTHON_CONSUMERS)
-def test_exports_answer_what_one_release_recorded(
-    consumer: str, loader: str, savedmodel_runner: Runner, savedmodel_run: Run
-) -> None:
-    """One golden holds for what every producer exports, stripped or not, with every loader."""
-    if loader == "v2" and consumer.startswith("1."):
-        pytest.skip(f"tf.saved_model.load came with 2.0; this is {consumer}")
-    provider = "wheel" if loader == "c" else "venv"
-    passed = 0
-    for model in exports(savedmodel_runner):
-        results = savedmodel_run(golden(model), on=consumer, provider=provider, loader=loader)
-        passed += judge(results)
-    # 2.4 refuses what 2.21 writes of modules and of types that came later; the fewest that were seen to pass are 76.
-    floors = {"1.15.5": 40, "2.4.4": 76, "2.11.1": 76, "2.21.0": 76}
-    assert passed >= floors.get(consumer, 1)
 
 
 @pytest.mark.parametrize("device", VARIANTS)
@@ -101,19 +74,6 @@ def test_an_attr_that_is_ignored_is_seen_in_the_answer(
     assert "data set 'typical': output 'labels': 5 of 8 elements differ" in older.message
     for result in (own, newest):
         assert (result.outcome, result.reference) == (Outcome.PASS, "golden")
-
-
-def exports(runner: Runner) -> Iterator[Model]:
-    """Yield what every exporter writes in every producer that has what it needs."""
-    for exporter in EXPORTERS:
-        # A placeholder and an identity have no attr that could be stripped.
-        for strip in (True,) if exporter == "every_dtype" else (False, True):
-            for producer in PRODUCERS:
-                made = runner.export_or_say(exporter, producer=producer, strip=strip)
-                if made.model is not None:
-                    yield made.model
-                elif made.problem is not None and not is_unsupported(made.problem):
-                    raise made.problem
 
 
 def frozen_path(name: str) -> Path:

@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tensorboard.compat.proto.meta_graph_pb2 import AssetFileDef
@@ -85,7 +85,7 @@ def other_schema(saved: schema.SavedModel) -> None:
     saved.meta_graphs[0].meta_info_def.tensorflow_version = "9.9.9"
 
 
-def _nodes(saved: schema.SavedModel) -> list[schema.NodeDef]:
+def _nodes(saved: schema.SavedModel) -> Any:
     graph = saved.meta_graphs[0].graph_def
     functions = graph.library.function
     return functions[0].node_def if functions else graph.node

@@ -142,3 +142,13 @@ def test_an_exporter_has_a_file_and_a_function(tmp_path: Path, exporter: str) ->
 def test_a_file_that_does_not_parse_is_named(tmp_path: Path) -> None:
     """The line of the mistake comes from the parser."""
     assert "does not parse" in refusal(tmp_path, "[tool\n")
+
+
+def test_the_file_of_expectations(tmp_path: Path) -> None:
+    """It is relative to the file that names it; something else than a path is refused."""
+    file = tmp_path / "pyproject.toml"
+    file.write_text('[tool.savedmodel-compat]\nexpectations = "suites/expectations.toml"\n')
+    assert config.read(file).expectations == tmp_path / "suites" / "expectations.toml"
+    file.write_text("[tool.savedmodel-compat]\nexpectations = 7\n")
+    with pytest.raises(ConfigurationError, match="expectations is 7"):
+        config.read(file)

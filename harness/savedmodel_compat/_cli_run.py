@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from savedmodel_compat import _cli_gate
 from savedmodel_compat._downloads import say_downloads
 from savedmodel_compat.errors import (
     EmptySelectionError,
@@ -35,7 +36,7 @@ _INCOMPATIBLE = 1
 _INTERRUPTED = 2
 _BEFORE_FAILURES = frozenset((_INTERRUPTED, InfrastructureError.exit_code))
 _PROVIDERS = ("wheel", "venv", "docker", "current")
-_LOADERS = ("c", "v1", "v2")
+_LOADERS = ("c", "v1", "v2", "keras")
 
 
 class _Number(click.FloatRange):
@@ -64,7 +65,7 @@ def _consumer_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Consumers: releases, ranges or a set.  [default: smoke]",
         ),
         click.option(
-            "--loader", "loaders", default=None, metavar="LOADER,…", help="c, v1, v2.  [default: c]"
+            "--loader", "loaders", default=None, metavar="LOADER,…", help="c, v1, v2, keras.  [default: c]"
         ),
         click.option(
             "--provider",
@@ -152,6 +153,7 @@ def _consumer_options(command: Callable[..., Any]) -> Callable[..., Any]:
     help="Inputs, as FILE.npz with ALIAS or SIGNATURE/ALIAS.",
 )
 @_consumer_options
+@_cli_gate.options
 def run(
     models: tuple[str, ...],
     tags: str | None,
@@ -171,7 +173,8 @@ def run(
         given=given,
         seed=options["seed"],
     )
-    matrix = _Matrix({**options, "inputs_file": inputs_file})
+    narrowed = {"signature": signature, "tags": tags}
+    matrix = _Matrix({**options, **narrowed, "inputs_file": inputs_file})
     chosen = matrix.with_goldens(chosen)
     consumers = matrix.consumers()
     return matrix.finish(lambda session: session.run(chosen, consumers))
@@ -194,15 +197,17 @@ def run(
     help="Export with strip_default_attrs, without, or both.",
 )
 @_consumer_options
+@_cli_gate.options
 def matrix(exporters: tuple[str, ...], producers: str, strip: str, **options: Any) -> int:
     """Export models with and without strip_default_attrs, then load and run them in other releases.
 
-    An EXPORTER is FILE.py::function, or a name registered under [tool.savedmodel-compat.exporters].
+    An EXPORTER is FILE.py::function, or a name registered under [tool.savedmodel-compat.exporters]. If one of them is
+    registered, the configuration's expectations hold unless --expectations says otherwise.
     """
     from savedmodel_compat.matrix.exports import find_exporter
     from savedmodel_compat.matrix.session import export_all, unexported
 
-    run = _Matrix(options)
+    run = _Matrix({**options, "exporters": exporters})
     found = [find_exporter(text, run.session.configuration) for text in exporters]
     strips = {"both": [False, True], "on": [True], "off": [False]}[strip]
     run.say_downloads(producers, "venv")
@@ -281,6 +286,9 @@ class _Matrix:
         self._err = Console(stderr=True)
         self.live = Live(self._err)
         self.session = Session.here(options=_run_options(options), watcher=self.live)
+        registered = self.session.configuration.exporters
+        known = any(name in registered for name in options.get("exporters", ()))
+        self._gate = _cli_gate.Gate.of({**options, "registered": known}, self.session)
 
     def consumers(self) -> list[Consumer]:
         """Make the consumers ready."""
@@ -339,14 +347,22 @@ class _Matrix:
                 results = work(self.session)
             except Interrupted as stop:
                 interrupted, results = True, stop.results
+        results, judgement = self._gate.judged(results)
+        # What was stopped is not what it would have been, and nothing is said of what is missing.
+        judgement = None if interrupted else judgement
         if self._record is not None:
             # Before the table: a pipe that is closed must not cost the record.
-            said = record.as_record(results, started=self._started, interrupted=interrupted)
+            said = record.as_record(
+                results, started=self._started, interrupted=interrupted, judgement=judgement
+            )
             record.write(said, self._record)
-        terminal.print_matrix(results, _stdout())
+        terminal.print_matrix(results, _stdout(), judgement)
         self._say_proposed()
         code = exit_code(results, interrupted=interrupted)
-        if self._options.get("strict_prediction") and disagreements(results):
+        broken = judgement is not None and judgement.is_broken
+        broken = (not interrupted and self._gate.too_few(results)) or broken
+        broken = broken or bool(self._options.get("strict_prediction") and disagreements(results))
+        if broken:
             # Of all that may hold, only an interrupt and a fault of the infrastructure come before it.
             code = code if code in _BEFORE_FAILURES else _INCOMPATIBLE
         if code == _INTERRUPTED:

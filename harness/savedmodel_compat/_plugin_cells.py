@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from savedmodel_compat.matrix.runner import Runner
     from savedmodel_compat.matrix.session import Where
 
+BOTH_ENDS = "on"
+"""Instead of a specifier of producers: the releases that read are those that export."""
+
 _STRIPS = {"both": (False, True), "on": (True,), "off": (False,)}
 
 
@@ -156,11 +159,10 @@ def _use(config: pytest.Config, marker: pytest.Mark) -> Use:
     mode = mode_of(config)
     _check_folder(config.rootpath / directory, directory, mode)
     said = setting(config, "golden_with", marker)
-    producers = marker.kwargs.get("producers")
+    producers = _producers(config, marker)
     recorders = [said] if said else []
     if not said and producers is not None:
-        text = producers if isinstance(producers, str) else ",".join(map(str, producers))
-        recorders = list(reversed(releases(config, text, "venv")))
+        recorders = list(reversed(releases(config, producers, "venv")))
     return Use(
         directory=directory,
         mode=mode,
@@ -321,10 +323,10 @@ def _sources(config: pytest.Config, marker: pytest.Mark) -> Iterator[_Source]:
     from savedmodel_compat import config as configuration
 
     registered = configuration.load(config.rootpath)
-    producers = marker.kwargs.get("producers")
+    producers = _producers(config, marker)
     for model in map(str, marker.args):
         if producers is not None:
-            yield from _exports(config, registered, marker, model)
+            yield from _exports(config, registered, marker, model, producers)
         elif "::" in model or model in registered.exporters:
             raise UsageError(
                 f"marker {MARKER}: '{model}' is an exporter, and no producers are named",
@@ -338,15 +340,26 @@ def _sources(config: pytest.Config, marker: pytest.Mark) -> Iterator[_Source]:
             )
 
 
+def _producers(config: pytest.Config, marker: pytest.Mark) -> str | None:
+    """Return the specifier of a test's producers; None if its models are paths."""
+    said = marker.kwargs.get("producers")
+    if said is None:
+        return None
+    text = said if isinstance(said, str) else ",".join(map(str, said))
+    return setting(config, "on", marker) if text == BOTH_ENDS else text
+
+
 def _exports(
-    config: pytest.Config, registered: Configuration, marker: pytest.Mark, model: str
+    config: pytest.Config,
+    registered: Configuration,
+    marker: pytest.Mark,
+    model: str,
+    producers: str,
 ) -> Iterator[_Source]:
     from savedmodel_compat.matrix.runner import find_exporter_in
 
     name = find_exporter_in(config.rootpath, model, registered).name
-    spec = marker.kwargs["producers"]
-    text = spec if isinstance(spec, str) else ",".join(map(str, spec))
-    for producer in releases(config, text, "venv"):
+    for producer in releases(config, producers, "venv"):
         for strip in _STRIPS[marker.kwargs.get("strip", "both")]:
             yield _Source(
                 model=model,

@@ -92,7 +92,7 @@ OPTIONS = (
         default="c",
         metavar="LOADER,…",
         help="Loaders of the consumers.",
-        choices=("c", "v1", "v2"),
+        choices=("c", "v1", "v2", "keras"),
         several=True,
     ),
     Option(
@@ -143,6 +143,22 @@ OPTIONS = (
         choices=("true", "false"),
     ),
     Option(
+        name="expectations",
+        default="",
+        metavar="FILE",
+        help="Failures that are known, relative to pytest's rootdir: strict expected failures of pytest. Without it, the "
+        "file that `[tool.savedmodel-compat]` names as `expectations`; `none` turns that off.",
+        of_a_test=False,
+    ),
+    Option(
+        name="floors",
+        default="",
+        metavar="FILE",
+        help="How many cells there are at least, relative to pytest's rootdir; the tier is what `on` says. "
+        "`none` turns it off.",
+        of_a_test=False,
+    ),
+    Option(
         name="json",
         default="",
         metavar="FILE",
@@ -155,7 +171,7 @@ KEYWORDS = (
     Keyword(
         name="producers",
         default="none",
-        help="Releases that export, as a SPEC. The models are exporters then; without it, paths.",
+        help="Releases that export, as a SPEC, or `'on'`: those that read. The models are exporters then; without it, paths.",
     ),
     Keyword(
         name="strip",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,21 +14,32 @@ from savedmodel_compat.errors import InfrastructureError
 
 if TYPE_CHECKING:
     from savedmodel_compat.matrix.cells import Result
+    from savedmodel_compat.matrix.expectations import Judgement
 
 PROPERTY = "savedmodel_record"
+GATED = "savedmodel_gated"
+"""Ids of the cells of an item that expectations and floors look at, as a JSON list."""
 _WORST_FIRST = ("infra-error", "fail", "not-run", "unsupported", "pass")
 
 
-def keep(item: pytest.Item, results: Sequence[Result]) -> None:
+def keep(item: pytest.Item, results: Sequence[Result], *, gated: bool = False) -> None:
     """Leave the cells' records on the item; its reports carry them to wherever the session is run from.
 
     Args:
         item: whose cells they are.
         results: one a cell.
+        gated: whether expectations and floors look at them.
     """
     from savedmodel_compat.report.record import as_cell
 
     item.user_properties += [(PROPERTY, json.dumps(as_cell(result))) for result in results]
+    if gated:
+        item.user_properties.append((GATED, json.dumps([r.cell.id for r in results])))
+
+
+def worst_first(outcome: str) -> int:
+    """Return the place of an outcome, from the worst to the best."""
+    return _WORST_FIRST.index(outcome)
 
 
 class Records:
@@ -36,10 +47,12 @@ class Records:
 
     Args:
         path: the file.
+        judgement: tells at the end what expectations say of the session.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, judgement: Callable[[], Judgement | None]) -> None:
         self._path = path.absolute()
+        self._judgement = judgement
         self._started = datetime.now(timezone.utc)
         self._cells: dict[tuple[str, str], dict[str, Any]] = {}
         self._problem: InfrastructureError | None = None
@@ -58,10 +71,12 @@ class Records:
         """Write the record."""
         from savedmodel_compat.report.record import of_cells, write
 
+        interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
         record = of_cells(
             [cell for _, cell in sorted(self._cells.items())],
             started=self._started,
-            interrupted=exitstatus == pytest.ExitCode.INTERRUPTED,
+            interrupted=interrupted,
+            judgement=None if interrupted else self._judgement(),
         )
         try:
             write(record, self._path)
@@ -80,4 +95,4 @@ class Records:
 
 
 def _badness(cell: dict[str, Any]) -> int:
-    return _WORST_FIRST.index(cell["outcome"])
+    return worst_first(cell["outcome"])

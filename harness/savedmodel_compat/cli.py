@@ -17,6 +17,7 @@ import click
 from savedmodel_compat import (
     __version__,
     _cli_check,
+    _cli_gate,
     _cli_golden,
     _cli_run,
     _cli_runtime,
@@ -165,5 +166,7 @@ cli.add_command(_cli_check.check)
 cli.add_command(_cli_check.diff)
 cli.add_command(_cli_strip.strip)
 cli.add_command(_cli_golden.golden)
+cli.add_command(_cli_gate.expectations)
+cli.add_command(_cli_gate.floors)
 cli.add_command(_cli_runtime.runtime)
 cli.add_command(_cli_runtime.doctor)

@@ -16,7 +16,7 @@ else:
     import tomli as tomllib
 
 _TABLE = "tool.savedmodel-compat"
-_KEYS = ("check", "docker", "exporters", "golden", "pins", "sets")
+_KEYS = ("check", "docker", "expectations", "exporters", "golden", "pins", "sets")
 _GOLDEN_KEYS = ("directory", "with")
 _CHECK_KEYS = ("disable", "error", "fail-on")
 _FAIL_ON = ("error", "warning")
@@ -116,6 +116,7 @@ class Configuration:
         fail_on: the least severity of a finding that fails a check, ``error`` or ``warning``.
         docker: of provider ``docker``.
         goldens: of the commands ``golden``.
+        expectations: the file of failures that are known, absolute; None if there is none.
     """
 
     path: Path | None = None
@@ -127,6 +128,7 @@ class Configuration:
     fail_on: str = "error"
     docker: Docker = field(default_factory=Docker)
     goldens: Goldens = field(default_factory=Goldens)
+    expectations: Path | None = None
 
 
 def find(start: Path | None = None) -> Path | None:
@@ -172,6 +174,7 @@ def read(path: Path) -> Configuration:
         fail_on=_fail_on(check.get("fail-on", "error"), path),
         docker=_docker(_mapping(table.get("docker", {}), path, f"{_TABLE}.docker"), path),
         goldens=_goldens(_mapping(table.get("golden", {}), path, f"{_TABLE}.golden"), path),
+        expectations=_expectations(table.get("expectations"), path),
     )
 
 
@@ -182,6 +185,12 @@ def _tool_table(path: Path) -> Mapping[str, object]:
         raise ConfigurationError(f"{path} does not parse: {error}") from error
     tool = _mapping(document.get("tool", {}), path, "tool")
     return _mapping(tool.get("savedmodel-compat", {}), path, _TABLE)
+
+
+def _expectations(value: object, path: Path) -> Path | None:
+    if value is None:
+        return None
+    return (path.parent / _text(value, path, f"{_TABLE}.expectations")).resolve()
 
 
 def _fail_on(value: object, path: Path) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 
 from savedmodel_compat import _plugin_cells as cells
+from savedmodel_compat import _plugin_gate as gate
 from savedmodel_compat._plugin_golden import (
     MODE,
     mode_of,
@@ -25,6 +26,7 @@ from savedmodel_compat._plugin_golden import (
 )
 from savedmodel_compat._plugin_golden_end import Deselected, Unused, Written
 from savedmodel_compat._plugin_options import MARKER, OPTIONS, as_list, is_given, setting
+from savedmodel_compat._plugin_pace import Pace
 from savedmodel_compat._plugin_record import Records, keep
 from savedmodel_compat.errors import SavedModelCompatError
 
@@ -83,9 +85,13 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(str(error)) from error
     config.pluginmanager.register(Written(config), "savedmodel-compat-written")
     config.pluginmanager.register(Unused(config), "savedmodel-compat-unused")
+    session = gate.Gate(config)
+    config.pluginmanager.register(session, "savedmodel-compat-gate")
+    config.pluginmanager.register(Pace(), "savedmodel-compat-pace")
     path = setting(config, "json")
     if path and not config.getoption("collectonly"):
-        config.pluginmanager.register(Records(Path(path)), "savedmodel-compat-records")
+        records = Records(Path(path), session.judgement)
+        config.pluginmanager.register(records, "savedmodel-compat-records")
 
 
 def _check(config: pytest.Config) -> None:
@@ -99,6 +105,7 @@ def _check(config: pytest.Config) -> None:
         )
     if is_given(config, "on"):
         cells.releases(config, setting(config, "on"), "wheel")
+    gate.check(config)
     path = setting(config, "json")
     if path and not Path(path).absolute().parent.is_dir():
         raise pytest.UsageError(f"the record {path} cannot be written: there is no such folder")
@@ -116,6 +123,8 @@ def pytest_report_header(config: pytest.Config) -> str:
     if setting(config, "device") != "cpu":
         said.append(f"device {setting(config, 'device')}")
     said.append(f"golden {mode_of(config)}")
+    named = (gate.EXPECTATIONS, gate.FLOORS)
+    said += [f"{name} {setting(config, name)}" for name in named if setting(config, name)]
     return f"savedmodel-compat: {', '.join(said)}"
 
 
@@ -129,6 +138,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         _fail(f"{where} takes {_CELL}, and no marker {MARKER} says which models")
     try:
         requests = cells.plan(metafunc.config, marker)
+        gate.expectations(metafunc.config)
     except SavedModelCompatError as error:
         _fail(f"{where}: {error}")
     metafunc.parametrize(
@@ -317,10 +327,12 @@ def savedmodel_cell(request: pytest.FixtureRequest, savedmodel_runner: Runner) -
     finally:
         note_written(request.node, directory, writing.news())
         note_use(request.node, directory, writing.used())
-    keep(request.node, ran.results)
-    note_written(request.node, directory, proposed_by(ran.results))
-    _end_unless_run(ran, _not_as_predicted(request.node, ran.results))
-    return ran.results
+    results = gate.judged(request.node, ran.results)
+    keep(request.node, results, gated=True)
+    note_written(request.node, directory, proposed_by(results))
+    failing = gate.breaches(request.node) or _not_as_predicted(request.node, results)
+    _end_unless_run(ran, failing=bool(failing))
+    return results
 
 
 def _not_as_predicted(item: pytest.Item, results: Sequence[Result]) -> list[Result]:
@@ -333,7 +345,7 @@ def _not_as_predicted(item: pytest.Item, results: Sequence[Result]) -> list[Resu
     return disagreements(results)
 
 
-def _end_unless_run(ran: cells.Ran, differing: Sequence[Result]) -> None:
+def _end_unless_run(ran: cells.Ran, *, failing: bool) -> None:
     """End the item where there is nothing for its body to look at; what fails it is the call's to report."""
     by_outcome: dict[str, list[Result]] = {}
     for result in ran.results:
@@ -341,7 +353,7 @@ def _end_unless_run(ran: cells.Ran, differing: Sequence[Result]) -> None:
     for result in by_outcome.get("infra-error", ()):
         reason = result.reason if ran.problem is None else ran.problem
         _fail(f"infra-error: {result.cell.id}\n{reason}")
-    if "fail" in by_outcome or differing:
+    if "fail" in by_outcome or failing:
         return
     for outcome in ("not-run", "unsupported"):
         for result in by_outcome.get(outcome, ()):
@@ -350,15 +362,21 @@ def _end_unless_run(ran: cells.Ran, differing: Sequence[Result]) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
-    """Fail an item whose cell failed, or differs from a prediction that is to hold, whatever its body would have said."""
+    """Fail an item whose cell failed, or differs from a prediction that is to hold, whatever its body would have said.
+
+    An item is an expected failure if all that failed of it was expected, and nothing that was expected did not.
+    """
     results: Sequence[Result] = pyfuncitem.funcargs.get(_CELL, ())  # type: ignore[assignment]
-    failed = [result for result in results if result.outcome.value == "fail"]
+    failed = [r for r in results if r.outcome.value == "fail" and not r.expected]
     differing = _not_as_predicted(pyfuncitem, results)
-    if failed or differing:
+    broken = gate.breaches(pyfuncitem)
+    if failed or differing or broken:
         from savedmodel_compat.report.words import disagreement, in_words
 
-        paragraphs = [*map(in_words, failed), *map(disagreement, differing)]
+        paragraphs = [*broken, *map(in_words, failed), *map(disagreement, differing)]
         _fail("\n\n".join(paragraphs))
+    if any(result.expected for result in results):
+        pytest.xfail(gate.why_expected(pyfuncitem))
 
 
 def _fail(text: str) -> NoReturn:

@@ -74,8 +74,8 @@ def save_graph(
     Raises:
         NotImplementedError: the builder of this release cannot strip.
     """
-    stripping = _stripping(strip_default_attrs)
-    _make_room(directory)
+    stripping = stripping_arguments(strip_default_attrs)
+    make_room(directory)
     with graph.as_default(), v1.Session(graph=graph) as session:
         session.run(v1.global_variables_initializer())
         builder = v1.saved_model.builder.SavedModelBuilder(directory)
@@ -121,8 +121,15 @@ def save_module(
     return {key: _record_module(each) for key, each in signatures.items()}
 
 
-def _stripping(wanted: bool) -> Dict[str, bool]:
-    """Return what asks this release's builder to strip, or not to."""
+def stripping_arguments(wanted: bool) -> Dict[str, bool]:
+    """Return the arguments that ask this release's builder to strip, or not to.
+
+    Args:
+        wanted: whether attrs that equal their defaults are left out.
+
+    Raises:
+        NotImplementedError: the builder of this release cannot strip.
+    """
     adding = v1.saved_model.builder.SavedModelBuilder.add_meta_graph_and_variables
     if "strip_default_attrs" in inspect.signature(adding).parameters:
         return {"strip_default_attrs": wanted}
@@ -134,8 +141,8 @@ def _stripping(wanted: bool) -> Dict[str, bool]:
     return {}
 
 
-def _make_room(directory: str) -> None:
-    # The builder of 1.x refuses a folder that exists, even an empty one.
+def make_room(directory: str) -> None:
+    """Remove an empty folder: the builder of 1.x refuses one that exists."""
     if Path(directory).is_dir():
         Path(directory).rmdir()
 

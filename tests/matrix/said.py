@@ -13,6 +13,7 @@ OLDER = (
     "when GraphDef version was 1286. The difference between these versions is larger than "
     "TensorFlow's forward compatibility guarantee, and might be the root cause."
 )
+IN_KERAS = 'File "/keras/saving/legacy/saved_model/load.py", line 143, in load\n'
 LOADING = 'File "/tensorflow/python/saved_model/load.py", line 541, in load_internal\n'
 
 

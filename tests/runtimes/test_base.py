@@ -45,7 +45,7 @@ def test_a_worker_has_one_thread_before_it_forks(runtime: Runtime) -> None:
 
 @pytest.mark.parametrize(
     ("release", "loaders"),
-    [("1.15.5", {"c", "v1"}), ("2.0.0rc1", {"c", "v1"}), ("2.0.4", {"c", "v1", "v2"})],
+    [("1.15.5", {"c", "v1"}), ("2.0.0rc1", {"c", "v1"}), ("2.0.4", {"c", "v1", "v2", "keras"})],
 )
 def test_the_object_loader_came_with_2_0(release: str, loaders: set[str]) -> None:
     """A pre-release is before its release."""

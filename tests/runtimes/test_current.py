@@ -50,7 +50,7 @@ def test_an_installed_release_is_found(install: Install) -> None:
     assert (runtime.label, runtime.release) == ("2.15.1 current cpu", "2.15.1")
     assert runtime.python == Path(sys.executable)
     assert runtime.libraries == (packages / library,)
-    assert runtime.loaders == {"c", "v1", "v2"}
+    assert runtime.loaders == {"c", "v1", "v2", "keras"}
     assert runtime.pin.package == "tensorflow-cpu"
     assert "tensorflow" not in sys.modules
 
@@ -66,7 +66,7 @@ def test_a_build_without_the_c_api_keeps_the_python_loaders(install: Install) ->
     install("tensorflow", "2.15.1")
     runtime = current.make_ready()
     assert runtime.libraries == ()
-    assert runtime.loaders == {"v1", "v2"}
+    assert runtime.loaders == {"v1", "v2", "keras"}
 
 
 def test_the_package_with_the_libraries_is_preferred(install: Install) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from savedmodel_compat.matrix._cause import Cause, signs
+from savedmodel_compat.matrix._cause import Cause, Sign, signs
 from savedmodel_compat.matrix.cells import Stage
 
 _NOT_THERE = r"; (?:No such file or directory|Is a directory)"
@@ -30,6 +30,7 @@ FILE_CAUSES: tuple[Cause, ...] = (
             r"Could not find meta graph def matching supplied tags",
             rf"MetaGraphDef associated with tags {_THEN} could not be found",
             r"requires a [`']tags=[`'] argument if there is more than one MetaGraph",
+            r"[Gg]ot an incompatible argument (?:to `tags`|tags=)",
         ),
     ),
     Cause(
@@ -136,15 +137,32 @@ FILE_CAUSES: tuple[Cause, ...] = (
         stage=Stage.LOAD,
         meaning="This Keras does not read this model.",
         fix="load it with tf.saved_model.load or keras.layers.TFSMLayer, or save it again as .keras",
-        signs=signs(
-            r"Keras (?:3|Core) only supports",
-            r"Unable to create a (?:TF-)?Keras model from",
-            r"SavedModel saved prior to TF 2\.5 detected|Cannot parse keras metadata",
-            r"Unknown (?:layer|loss function|metric function|optimizer|object|activation function)",
-            r"Unable to restore (?:custom )?object of (?:type|class)|Unable to restore a layer of class",
-            r"Keyword argument not understood|A total of \d+ objects could not be loaded",
-            r"Value passed to parameter '\w+' has DataType \w+ not in list of allowed values",
-            r"bad marshal data|XXX lineno: \d+, opcode",
+        signs=(
+            Sign(
+                pattern=r"load_model gives an? \w+, which is no Keras model",
+                fix="load it with tf.saved_model.load: nothing in the folder says what Keras would build, as of tf.saved_model.save and "
+                "Keras 3's model.export; for Keras 2, save it with model.save",
+            ),
+            Sign(
+                pattern=r"^JSONDecodeError: Expecting value: line 1 column 1",
+                stage=Stage.LOAD,
+                fix="from 2.5 on Keras saves what it builds a model from in keras_metadata.pb, which older ones do not read: upgrade the "
+                "consumer, or load it with tf.saved_model.load",
+            ),
+            Sign(
+                pattern=r"Unknown (?:loss function|metric function|optimizer)",
+                fix="what it was compiled with is not known there: load it with compile=False, or give custom_objects",
+            ),
+            *signs(
+                r"Keras (?:3|Core) only supports",
+                r"Unable to create a (?:TF-)?Keras model from",
+                r"SavedModel saved prior to TF 2\.5 detected|Cannot parse keras metadata",
+                r"Unknown (?:layer|object|activation function)",
+                r"Unable to restore (?:custom )?object of (?:type|class)|Unable to restore a layer of class",
+                r"Keyword argument not understood|A total of \d+ objects could not be loaded",
+                r"Value passed to parameter '\w+' has DataType \w+ not in list of allowed values",
+                r"bad marshal data|XXX lineno: \d+, opcode",
+            ),
         ),
     ),
     Cause(

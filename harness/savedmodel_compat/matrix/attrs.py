@@ -119,7 +119,7 @@ def ignored_attrs(
     meta_graph = model.meta_graph
     places: dict[tuple[str, str], list[tuple[str | None, Any]]] = {}
     # tf.saved_model.load makes functions and objects, and none of the graph's nodes (python/saved_model/load.py).
-    only_functions = loader == "v2" and bool(meta_graph.proto.object_graph_def.nodes)
+    only_functions = loader in {"v2", "keras"} and bool(meta_graph.proto.object_graph_def.nodes)
     for found in walk(meta_graph.proto):
         if only_functions and found.function is None:
             continue

@@ -121,6 +121,7 @@ BREAKAGES: tuple[Breakage, ...] = (
     Breakage(
         name="keras.custom_object_or_unknown_layer",
         causes=("keras-rejected",),
+        shown=(_RUN,),
         fix="register the class, or pass custom_objects; for answers only, call the signatures of tf.saved_model.load",
     ),
     Breakage(
@@ -194,11 +195,13 @@ BREAKAGES: tuple[Breakage, ...] = (
     Breakage(
         name="keras.metadata_missing",
         causes=("keras-rejected",),
+        shown=(_RUN,),
         fix="save with model.save, or load with tf.saved_model.load",
     ),
     Breakage(
         name="keras.config_drift_between_minors",
         causes=("keras-rejected",),
+        shown=(_RUN,),
         fix="pin Keras where it is loaded, or load with tf.saved_model.load, which runs the graph and not the layers' code",
     ),
     Breakage(
@@ -250,6 +253,7 @@ BREAKAGES: tuple[Breakage, ...] = (
     Breakage(
         name="lambda_marshal_python_version",
         causes=("keras-rejected",),
+        shown=(_RUN,),
         fix="give the layer a named function; tf.saved_model.load does not read the stored bytecode",
     ),
     Breakage(

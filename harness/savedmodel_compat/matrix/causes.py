@@ -82,6 +82,8 @@ _REBUILDING = re.compile(r"/saved_model/(?:load|function_deserialization)\.py\""
 _STUMBLES = re.compile(
     r"(?:Assertion|Attribute|Index|Key|NotImplemented|Runtime|Type|Value)Error: "
 )
+_IN_KERAS = re.compile(r"/keras/(?:\w+/)*\w+\.py\"")
+_RAISED = re.compile(r"\w+(?:Error|Exception): ")
 
 _NODE = re.compile(
     r"\{\{function_node (?P<function>[^}\n]{1,500})\}\}\s*\{\{node (?P<node>[^}\n]{1,500})\}\}"
@@ -142,12 +144,20 @@ def explain(text: str, stage: Stage, *, trace: str = "") -> Explanation:
         if match is not None:
             detail = _detail(match, text)
             return Explanation(cause=told.cause, detail=detail, advice=told.sign.fix)
+    if stage is Stage.LOAD and _RAISED.match(text) and _by_keras(trace):
+        return Explanation(cause=BY_ID["keras-rejected"], detail=_node_of(text))
     if stage is Stage.LOAD and _STUMBLES.match(text) and _REBUILDING.search(trace):
         return Explanation(cause=BY_ID["object-graph-rejected"], detail=_node_of(text))
     return Explanation(
         cause=BY_ID["run-failed" if stage is Stage.RUN else "unclassified"],
         detail=_node_of(text),
     )
+
+
+def _by_keras(trace: str) -> bool:
+    """Tell whether Keras was building what is its own: it called nothing more of what puts a SavedModel's objects together."""
+    places = [match.end() for match in _IN_KERAS.finditer(trace)]
+    return bool(places) and _REBUILDING.search(trace, places[-1]) is None
 
 
 def _candidates(stage: Stage, trace: str) -> Iterator[_Told]:

@@ -162,6 +162,7 @@ class Result:
         gpu: the GPU that it ran on; None on a CPU.
         golden: the name of the golden that it was compared with, or would have been; None if goldens were not asked for.
         observed: how far its outputs are from the reference, each over all sets of inputs; of those that have a tolerance.
+        expected: whether it failed as a live expectation says.
     """
 
     cell: Cell
@@ -183,6 +184,7 @@ class Result:
     gpu: RanOn | None = None
     golden: str | None = None
     observed: tuple[Observed, ...] = ()
+    expected: bool = False
 
     @property
     def cause(self) -> str | None:

@@ -197,4 +197,6 @@ def _other_way(provider: Provider, loader: Loader) -> str:
         return "the wheel's libraries hold the C++ loader only; use --provider venv"
     if loader is Loader.V2:
         return "tf.saved_model.load is there from TensorFlow 2.0 on"
+    if loader is Loader.KERAS:
+        return "Keras loads SavedModel folders from TensorFlow 2.0 on"
     return "name another loader"

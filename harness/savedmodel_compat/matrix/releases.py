@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -16,6 +16,8 @@ from savedmodel_compat.runtimes.pins import PinTable
 
 _OPERATORS = ("<", ">", "=", "!", "~")
 _MINOR = re.compile(r"\d+\.\d+")
+# As many releases in a row make a range.
+_LEAST = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +108,7 @@ def _range(text: str) -> SpecifierSet:
 
 
 def _is_version(text: str) -> bool:
+    """Tell whether a text is a version; a vendor's release may be none."""
     try:
         Version(text)
     except InvalidVersion:
@@ -113,62 +116,64 @@ def _is_version(text: str) -> bool:
     return True
 
 
-def spell(releases: frozenset[str], table: PinTable) -> str:
-    """Return the shortest specifier that takes in exactly these releases, of all that are pinned or given.
+def is_release(text: str) -> bool:
+    """Tell whether a specifier can name a release: a vendor's may be no version, and a minor version is several."""
+    return _is_version(text) and _MINOR.fullmatch(text) is None
 
-    A range stands where three or more pins follow one another; anything else is a list.
+
+def spell(releases: frozenset[str], known: Iterable[str]) -> str:
+    """Return a short specifier that takes in these releases, and no other of those that are known.
+
+    A range stands for the longest run of releases that follow one another, if it is long enough to be worth one;
+    everything else is listed: two ranges side by side would be read as one, in which all clauses have to hold.
 
     Args:
         releases: at least one; ``unknown`` for one that nothing tells.
-        table: the pins.
+        known: the releases that are pinned, or that models are of.
     """
-    pinned = [pin.release for pin in table.on("cpu")]
-    others = sorted(releases - set(pinned))
-    return ",".join([*_runs(releases, pinned), *others])
-
-
-_LEAST = 3
-"""As many pins in a row make a range."""
-
-
-def _runs(releases: frozenset[str], pinned: list[str]) -> Iterator[str]:
-    run: list[int] = []
-    ranges, singles = [], []
-    for index in range(len(pinned) + 1):
-        if index < len(pinned) and pinned[index] in releases:
-            run.append(index)
-            continue
-        said = _spelled(run, pinned)
-        if said is not None:
-            ranges.append(said)
-        else:
-            singles += [pinned[each] for each in run]
-        run = []
-    # Two ranges side by side would be read as one that both have to hold in: a list of releases parts nothing from nothing.
-    if len(ranges) > 1 or (ranges and len(singles) > len(pinned)):
-        yield from (release for release in pinned if release in releases)
+    texts = {*known, *releases}
+    versions = sorted((each for each in texts if _is_version(each)), key=Version)
+    run = max(_runs(releases, versions), key=len, default=[])
+    said = _spelled(run, versions)
+    if said is None:
+        run, ranges = [], []
     else:
-        yield from singles
-        yield from ranges
+        ranges = [said]
+    rest = releases - {versions[index] for index in run}
+    listed = [each for each in versions if each in rest]
+    return ",".join([*listed, *ranges, *sorted(rest - set(versions))])
 
 
-def _spelled(run: list[int], pinned: list[str]) -> str | None:
-    """Return the range that takes in pins which follow one another, and no other pin; None for a few."""
+def _runs(releases: frozenset[str], versions: list[str]) -> Iterator[list[int]]:
+    """Yield the places of releases that follow one another, a list a run."""
+    run: list[int] = []
+    for index, each in enumerate(versions):
+        if each in releases:
+            run.append(index)
+        elif run:
+            yield run
+            run = []
+    if run:
+        yield run
+
+
+def _spelled(run: list[int], versions: list[str]) -> str | None:
+    """Return the range that takes in a run and nothing else; None if the run is short, or there is none."""
     if len(run) < _LEAST:
         return None
     for digits in (2, 3):
         clauses = []
         if run[0] > 0:
-            clauses.append(f">={_cut(pinned[run[0]], digits)}")
-        if run[-1] + 1 < len(pinned):
-            clauses.append(f"<{_cut(pinned[run[-1] + 1], digits)}")
+            clauses.append(f">={_cut(versions[run[0]], digits)}")
+        if run[-1] + 1 < len(versions):
+            clauses.append(f"<{_cut(versions[run[-1] + 1], digits)}")
         text = ",".join(clauses) or ">=0"
         found = SpecifierSet(text)
-        taken = [i for i, each in enumerate(pinned) if found.contains(each, prereleases=True)]
+        taken = [i for i, each in enumerate(versions) if found.contains(each, prereleases=True)]
         if taken == run:
             return text
     return None
 
 
 def _cut(release: str, digits: int) -> str:
-    return ".".join(release.split(".")[:digits])
+    return ".".join(str(number) for number in Version(release).release[:digits])

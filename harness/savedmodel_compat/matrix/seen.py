@@ -36,6 +36,7 @@ class Seen:
         attr: the same.
         why: the reason or the message, in one line.
         compared: number of outputs compared.
+        expected: whether the record says that its failure was expected.
     """
 
     id: str
@@ -56,6 +57,7 @@ class Seen:
     attr: str | None = None
     why: str = ""
     compared: int = 0
+    expected: bool = False
 
     @property
     def failed(self) -> bool:
@@ -70,7 +72,7 @@ class Seen:
     @property
     def claim(self) -> tuple[str | None, str | None, str | None]:
         """Why it failed: cause, op and attr."""
-        return self.cause, self.op, self.attr
+        return self.cause, self.op or None, self.attr or None
 
 
 def of_result(result: Result) -> Seen:
@@ -95,6 +97,7 @@ def of_result(result: Result) -> Seen:
         attr=result.detail.attr,
         why=result.reason or result.message,
         compared=result.compared,
+        expected=result.expected,
     )
 
 
@@ -119,4 +122,5 @@ def of_record(cell: Mapping[str, Any]) -> Seen:
         attr=cell["detail"]["attr"],
         why=cell["reason"] or cell["message"],
         compared=cell["compared"],
+        expected=cell["expected"],
     )

@@ -14,18 +14,24 @@ import savedmodel_compat
 from savedmodel_compat.errors import InfrastructureError, UsageError
 from savedmodel_compat.matrix.cells import Outcome
 from savedmodel_compat.matrix.predicted import agreement
+from savedmodel_compat.report.expectations import as_json as of_judgement
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from savedmodel_compat.golden.compare import Observed
     from savedmodel_compat.matrix.cells import Result
+    from savedmodel_compat.matrix.expectations import Judgement
 
 SCHEMA = 1
 
 
 def as_record(
-    results: list[Result], *, started: datetime, interrupted: bool = False
+    results: list[Result],
+    *,
+    started: datetime,
+    interrupted: bool = False,
+    judgement: Judgement | None = None,
 ) -> dict[str, Any]:
     """Return the record of a matrix, ready for `json.dumps`.
 
@@ -33,14 +39,22 @@ def as_record(
         results: one a cell.
         started: when the matrix was started, with its time zone.
         interrupted: whether the user stopped it.
+        judgement: what expectations say of it; None without any.
     """
     return of_cells(
-        [as_cell(result) for result in results], started=started, interrupted=interrupted
+        [as_cell(result) for result in results],
+        started=started,
+        interrupted=interrupted,
+        judgement=judgement,
     )
 
 
 def of_cells(
-    cells: list[dict[str, Any]], *, started: datetime, interrupted: bool = False
+    cells: list[dict[str, Any]],
+    *,
+    started: datetime,
+    interrupted: bool = False,
+    judgement: Judgement | None = None,
 ) -> dict[str, Any]:
     """Return the record made of cells that are records already; see `as_record`."""
     outcomes = [cell["outcome"] for cell in cells]
@@ -53,6 +67,8 @@ def of_cells(
         "summary": {outcome.value: outcomes.count(outcome.value) for outcome in Outcome},
         "unclassified": sum(cell["cause"] == "unclassified" for cell in cells),
         "disagreements": sum(map(disagrees, cells)),
+        "expected": sum(bool(cell.get("expected")) for cell in cells),
+        "expectations": None if judgement is None else of_judgement(judgement),
     }
 
 
@@ -84,7 +100,7 @@ def as_cell(result: Result) -> dict[str, Any]:
         "reference": result.reference,
         "compared": result.compared,
         "seconds": round(result.seconds, 4),
-        "expected": False,
+        "expected": result.expected,
         "notes": list(result.notes),
         "log": result.log,
         "prediction": prediction_of(result),

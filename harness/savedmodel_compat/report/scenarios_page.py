@@ -36,12 +36,22 @@ class Scenario:
     Args:
         name: a short one.
         title: what it is, in a sentence.
-        exporters: the names of its exporters.
+        exporters: ``FILE.py::function``, or names that are registered.
     """
 
     name: str
     title: str
     exporters: tuple[str, ...]
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """What records call the models of its exporters."""
+        return tuple(_model_of(exporter) for exporter in self.exporters)
+
+
+def _model_of(exporter: str) -> str:
+    file, separator, function = exporter.partition("::")
+    return f"{Path(file).stem}.{function}" if separator else exporter
 
 
 def read_scenarios(path: Path) -> tuple[Scenario, ...]:
@@ -99,7 +109,7 @@ def _head(cells: Cells) -> Iterator[str]:
 
 
 def _section(scenario: Scenario, cells: Cells) -> Iterator[str]:
-    mine = [cell for cell in cells if cell["model"] in scenario.exporters]
+    mine = [cell for cell in cells if cell["model"] in scenario.models]
     yield f"## {scenario.title}"
     yield ""
     if not mine:
@@ -112,10 +122,10 @@ def _section(scenario: Scenario, cells: Cells) -> Iterator[str]:
     yield ""
     yield f"| exporter | producer | strip | {' | '.join(consumers)} |"
     yield "|---" * (3 + len(consumers)) + "|"
-    for exporter in scenario.exporters:
-        own = [cell for cell in mine if cell["model"] == exporter]
+    for model in scenario.models:
+        own = [cell for cell in mine if cell["model"] == model]
         for producers, legs, texts in _rows(own, consumers):
-            yield f"| `{exporter}` | {producers} | {legs} | {' | '.join(texts)} |"
+            yield f"| `{model}` | {producers} | {legs} | {' | '.join(texts)} |"
     yield ""
 
 
@@ -132,8 +142,8 @@ def _rows(cells: Cells, consumers: Sequence[str]) -> Iterator[tuple[str, str, tu
             if name == producer:
                 texts = tuple(_text(found.get(consumer, [])) for consumer in consumers)
                 legs.setdefault(texts, []).append(_LEGS[strip])  # type: ignore[index] # from JSON
-        for texts, named in legs.items():
-            by_texts.setdefault((", ".join(sorted(named)), texts), []).append(producer)
+        for texts, strips in legs.items():
+            by_texts.setdefault((", ".join(sorted(strips)), texts), []).append(producer)
     for (named, texts), producers in by_texts.items():
         yield ", ".join(producers), named, texts
 

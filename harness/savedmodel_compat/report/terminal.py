@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.version import Version
 from rich.console import Console
@@ -18,7 +18,11 @@ from rich.text import Text
 from savedmodel_compat.matrix.causes import BY_ID
 from savedmodel_compat.matrix.cells import Outcome, Result, count_outcomes
 from savedmodel_compat.matrix.predicted import disagreements
+from savedmodel_compat.report.expectations import claims
 from savedmodel_compat.report.words import about, foreseen, happened, printable, what_is_wrong
+
+if TYPE_CHECKING:
+    from savedmodel_compat.matrix.expectations import Judgement
 
 _STYLES = {
     Outcome.PASS: "green",
@@ -39,6 +43,7 @@ _STRIP = {True: "stripped", False: "unstripped", None: ""}
 _MESSAGE = 300
 _NAME = 48
 _DIFFERS = "≠"
+_EXPECTED = "expected"
 _BOILERPLATE = tuple(
     (re.compile(pattern), instead)
     for pattern, instead in (
@@ -82,22 +87,26 @@ def _cut(name: str) -> str:
     return name if len(name) <= _NAME else f"…{name[-_NAME + 1 :]}"
 
 
-def print_matrix(results: Sequence[Result], console: Console) -> None:
+def print_matrix(
+    results: Sequence[Result], console: Console, judgement: Judgement | None = None
+) -> None:
     """Print the table, the failures and the summary.
 
     Args:
         results: one a cell.
         console: where; its width decides how many consumers stand side by side.
+        judgement: what expectations say of them; None without any.
     """
     for table in _tables(results, console.width):
         console.print(table)
-    for outcome, title in (
-        (Outcome.FAIL, "Why cells fail"),
-        (Outcome.INFRA_ERROR, "What kept cells from running"),
-        (Outcome.NOT_RUN, "Not run"),
-        (Outcome.UNSUPPORTED, "Not supported"),
+    for outcome, expected, title in (
+        (Outcome.FAIL, False, "Why cells fail"),
+        (Outcome.FAIL, True, "Why cells fail as expected"),
+        (Outcome.INFRA_ERROR, False, "What kept cells from running"),
+        (Outcome.NOT_RUN, False, "Not run"),
+        (Outcome.UNSUPPORTED, False, "Not supported"),
     ):
-        chosen = [result for result in results if result.outcome is outcome]
+        chosen = [r for r in results if r.outcome is outcome and r.expected is expected]
         if chosen:
             console.print(Text(f"\n{title}", style="bold"))
             for members in _alike(chosen):
@@ -108,7 +117,13 @@ def print_matrix(results: Sequence[Result], console: Console) -> None:
         console.print(Text(f"\n{title}", style="bold"))
         for members in _alike(differing, by_prediction=True):
             _tell_apart(members, console)
-    console.print(_summary(results, len(differing)))
+    said = [] if judgement is None else list(claims(judgement))
+    if said:
+        console.print(Text("\nWhat does not hold about expectations", style="bold"))
+        for paragraph in said:
+            for line in printable(paragraph).split("\n"):
+                _print(Text(line), console, indent=2)
+    console.print(_summary(results, len(differing), len(said)))
 
 
 def _tables(results: Sequence[Result], width: int) -> Iterable[Table]:
@@ -174,6 +189,8 @@ def _table(
 def _mark(results: Sequence[Result]) -> Text:
     for outcome in _WORST_FIRST:
         found = [result for result in results if result.outcome is outcome]
+        unexpected = [result for result in found if not result.expected]
+        found = unexpected or found
         if found:
             words = {
                 Outcome.PASS: "pass",
@@ -183,6 +200,8 @@ def _mark(results: Sequence[Result]) -> Text:
                 Outcome.INFRA_ERROR: "infra!",
             }
             differs = f" {_DIFFERS}" if disagreements(results) else ""
+            if not unexpected:
+                return Text(_EXPECTED + differs, style="yellow")
             return Text(words[outcome] + differs, style=_STYLES[outcome])
     return Text("")
 
@@ -289,7 +308,7 @@ def _consumer(result: Result) -> str:
     return cell.consumer if cell.device == "cpu" else f"{cell.consumer} {cell.device}"
 
 
-def _summary(results: Sequence[Result], differing: int) -> Text:
+def _summary(results: Sequence[Result], differing: int, claimed: int) -> Text:
     counts = count_outcomes(list(results))
     text = Text(f"{len(results)} cells: ", style="bold")
     parts = [
@@ -298,9 +317,15 @@ def _summary(results: Sequence[Result], differing: int) -> Text:
         if counts[outcome.value] or outcome is Outcome.PASS
     ]
     text += Text(", ").join(parts)
+    expected = sum(result.expected for result in results)
+    if expected:
+        text += Text(f"; {expected} expected", style="yellow")
     unclassified = sum(result.cause == "unclassified" for result in results)
     if unclassified:
         text += Text(f" ({unclassified} unclassified)", style="bold red")
     if differing:
         text += Text(f"; {differing} not as predicted", style="bold red")
+    if claimed:
+        broken = f"; {claimed} thing{'' if claimed == 1 else 's'} about expectations do{'es' if claimed == 1 else ''} not hold"
+        text += Text(broken, style="bold red")
     return text

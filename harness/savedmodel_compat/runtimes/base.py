@@ -139,7 +139,7 @@ def python_loaders(release: str) -> frozenset[Loader]:
     """Return the loaders of a runtime that holds the whole Python package of ``release``."""
     loaders = {Loader.C, Loader.V1}
     if Version(release) >= Version("2.0"):
-        loaders.add(Loader.V2)
+        loaders |= {Loader.V2, Loader.KERAS}
     return frozenset(loaders)
 
 

@@ -61,7 +61,7 @@ class LoadAndRun:
     Args:
         model: folder of the SavedModel.
         tags: tag set of the MetaGraph.
-        loader: ``c``, ``v1`` or ``v2``.
+        loader: ``c``, ``v1``, ``v2`` or ``keras``.
         signature: its key; None loads only.
         inputs: of the signature.
         outputs: of the signature; empty loads only.

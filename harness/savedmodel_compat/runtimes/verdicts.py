@@ -189,6 +189,7 @@ def _answered(
     return Verdict(
         answers=_answers(said.get("runs", []), tensors[:count], shown),
         traced=traced(metadata, common["log"]) if metadata else None,
+        notes=tuple(map(str, said.get("notes", ()))),
         **common,
     )
 

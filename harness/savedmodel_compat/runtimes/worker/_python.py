@@ -4,6 +4,7 @@ The parent imports TensorFlow and runs no op: after one op a forked child hangs.
 """
 
 import contextlib
+import functools
 import importlib.util
 import os
 import sys
@@ -128,6 +129,7 @@ class _V1(object):
         graph = tensorflow.Graph()
         self._trace = bool(place and place["trace"])
         self.traces = []
+        self.notes = []
         self._session = _v1("Session")(graph=graph, config=_session_config(place))
         if place is not None:
             _demand(place, [device.name for device in self._session.list_devices()])
@@ -180,26 +182,24 @@ class _V2(object):
         self._place = place
         self._trace = bool(place and place["trace"])
         self.traces = []
+        self.notes = []
         if place is not None:
             _use_logical_cpus(place["cpus"])
             _demand(place, [device.name for device in _config().list_logical_devices()])
         with _on_device(place):
-            self._loaded = tensorflow.saved_model.load(path, tags=tags)
+            self._loaded = self._load(path, tags)
+
+    def _load(self, path, tags):
+        return tensorflow.saved_model.load(path, tags=tags)
 
     def run(self, request, tensors):
         """Call the signature with its inputs by alias."""
-        if request["signature"] not in self._loaded.signatures:
-            raise KeyError("signature %r is not among the loaded object's" % request["signature"])
-        signature = self._loaded.signatures[request["signature"]]
-        structured = signature.structured_input_signature
-        # Up to 2.3 only a name that is not public says how a signature of TF1 calls its inputs.
-        taken = structured[1] if structured else set(signature._arg_keywords or ())
         with _on_device(self._place):
-            inputs = self._constants(tensors, taken)
+            call = self._bound(request, tensors)
         if self._trace:
             _eager().enable_run_metadata()
         with _on_device(self._place):
-            results = _dense(signature(**inputs))
+            results = _dense(call())
             results = {alias: (value.numpy(), value.dtype) for alias, value in results.items()}
         if self._trace:
             self.traces.append(_placed(_eager().export_run_metadata()))
@@ -208,6 +208,20 @@ class _V2(object):
         if found != sorted(wanted):
             wanted = found  # the controller compares the names
         return [_from_numpy(alias, *results[alias]) for alias in wanted]
+
+    def _bound(self, request, tensors):
+        """Return what calls the signature on its inputs, which are there when it is called."""
+        signature = self._signature(request["signature"])
+        structured = signature.structured_input_signature
+        # Up to 2.3 only a name that is not public says how a signature of TF1 calls its inputs.
+        taken = structured[1] if structured else set(signature._arg_keywords or ())
+        return functools.partial(signature, **self._constants(tensors, taken))
+
+    def _signature(self, key):
+        signatures = getattr(self._loaded, "signatures", None) or {}
+        if key not in signatures:
+            raise KeyError("signature %r is not among the loaded object's" % key)
+        return signatures[key]
 
     def _constants(self, tensors, taken):
         return {
@@ -219,6 +233,17 @@ class _V2(object):
 
 
 _LOADERS = {"v1": _V1, "v2": _V2}
+
+
+def _loaded(request):
+    """Return what the loader of a request makes of its model."""
+    wanted = (request["model"], request["tags"], request.get("place"))
+    if request["loader"] == "keras":
+        # It builds upon this module, which is there by now.
+        import _keras
+
+        return _keras.load(*wanted, signature=request.get("signature"))
+    return _LOADERS[request["loader"]](*wanted)
 
 
 def _exporter(path, function):
@@ -290,9 +315,7 @@ class Backend(object):
         reporter.stage("load")
         started = time.monotonic()
         try:
-            loaded = _LOADERS[request["loader"]](
-                request["model"], request["tags"], request.get("place")
-            )
+            loaded = _loaded(request)
         except _devices.Missing as missing:
             return reporter.send({"device_missing": str(missing), "seconds": seconds})
         seconds["load"] = time.monotonic() - started
@@ -315,7 +338,13 @@ class Backend(object):
         seconds["run"] = time.monotonic() - started
         traces = [_frames.Tensor("", "uint8", (len(data),), data) for data in loaded.traces]
         return reporter.send(
-            {"seconds": seconds, "runs": runs, "traces": len(traces)}, results + traces
+            {
+                "seconds": seconds,
+                "runs": runs,
+                "traces": len(traces),
+                "notes": list(dict.fromkeys(loaded.notes)),
+            },
+            results + traces,
         )
 
     def _export(self, request, tensors, reporter):
