@@ -31,7 +31,7 @@ COUNTER = "suites/exporters/stateful_module.py::export_counter"
 CALL = "suites/programs/polymorphic.py::call"
 CALL_SIGNATURE = "suites/programs/polymorphic.py::call_signature"
 
-# From 2.12 on what is saved holds an op that came with 2.10, and from 2.13 on the defaults of signatures.
+# From 2.12 on what is saved holds an op that came with 2.10, and from 2.14 on the defaults of signatures.
 PRODUCERS = {"2.4.4": "2.0.4,2.4.4,2.11.1,2.21.0", "2.21.0": "2.11.1,2.21.0"}
 NO_FUNCTION = "Could not find matching function to call loaded from the SavedModel"
 # 2.6.5 says it so, and 2.8.4 otherwise.
@@ -102,11 +102,11 @@ def test_a_call_that_fits_no_function_fails(
         assert said in answer.failure.text, answer.release
 
 
-@pytest.mark.parametrize(("producer", "written"), [("2.11.1", False), ("2.21.0", True)])
-def test_defaults_stand_in_the_signature_from_2_13_on(
+@pytest.mark.parametrize(("producer", "written"), [("2.13.1", False), ("2.14.1", True)])
+def test_defaults_stand_in_the_signature_from_2_14_on(
     producer: str, written: bool, savedmodel_export: Export, savedmodel_call: Call
 ) -> None:
-    """An older export has none; with or without, the loaded signature wants every input, in every release."""
+    """An export of 2.13 has none; with or without, the loaded signature wants every input, in every release."""
     model = savedmodel_export(DEFAULTS, producer=producer, strip=True)
     assert model.meta_graph is not None
     defaults = model.meta_graph.signatures["serving_default"].defaults

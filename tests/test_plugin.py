@@ -321,9 +321,10 @@ def test_the_worst_of_one_cell_is_recorded(project: pytest.Pytester, run: Run) -
 
         @pytest.fixture
         def other(savedmodel_cell, request):
-            name, text = request.node.user_properties.pop()
-            text = text.replace('"outcome": "pass"', '"outcome": "fail"')
-            request.node.user_properties.append((name, text))
+            request.node.user_properties[:] = [
+                (name, text.replace('"outcome": "pass"', '"outcome": "fail"'))
+                for name, text in request.node.user_properties
+            ]
 
         @pytest.mark.savedmodel("good", producers="2.11.1", strip="on", on="2.21.0")
         def test_a(savedmodel_cell, other):
@@ -406,9 +407,12 @@ def test_properties_are_plain(project: pytest.Pytester) -> None:
 
         @pytest.mark.savedmodel("good", producers="2.11.1", strip="on", on="2.21.0")
         def test_it(savedmodel_cell, request):
-            [(name, value)] = request.node.user_properties
-            assert name == "savedmodel_record"
-            assert json.loads(value)["consumer"] == "2.21.0"
+            said = dict(request.node.user_properties)
+            cell = json.loads(said.pop("savedmodel_record"))
+            assert cell["consumer"] == "2.21.0"
+            assert {name: json.loads(value) for name, value in said.items()} == {
+                "savedmodel_gated": [cell["id"]]
+            }
         """
     )
     result = run_pytest(project, "--junit-xml=junit.xml")

@@ -65,7 +65,11 @@ def _consumer_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Consumers: releases, ranges or a set.  [default: smoke]",
         ),
         click.option(
-            "--loader", "loaders", default=None, metavar="LOADER,…", help="c, v1, v2, keras.  [default: c]"
+            "--loader",
+            "loaders",
+            default=None,
+            metavar="LOADER,…",
+            help="c, v1, v2, keras.  [default: c]",
         ),
         click.option(
             "--provider",

@@ -1,6 +1,6 @@
-"""A signature whose input has a default value, which newer releases write into the SignatureDef.
+"""A signature whose input has a default value, which TensorFlow writes into the SignatureDef from 2.14 on.
 
-TensorFlow itself makes no use of the default but in Python: a session, and so Serving's predict, has to be fed all inputs.
+Its own loaders make no use of it: the signature that `tf.saved_model.load` gives wants every input, and so does a session.
 """
 
 import numpy as np

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tables import table
+from tests.model.tables import table
 
 from savedmodel_compat.errors import DamagedModelError, UnsupportedError, UsageError
 from savedmodel_compat.model import schema, wire

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -24,6 +25,7 @@ from savedmodel_compat.runtimes.client import Worker
 if TYPE_CHECKING:
     from savedmodel_compat.matrix.models import Case, Model
     from savedmodel_compat.runtimes.base import Runtime
+    from savedmodel_compat.runtimes.wire import Arrays
 
 OnResult = Callable[[Result], None]
 
@@ -138,9 +140,21 @@ def _on_a_pool(jobs: int) -> _Execute:
 
 
 def _key(model: Model, case: Case) -> tuple[str, tuple[str, ...], str]:
-    # With a golden the same signature is fed something else.
+    # A golden that is missing leaves a signature its own inputs, and nothing to compare with.
     golden = f"#{case.against.name}" if case.against else ""
-    return f"{model.path}@{model.sha256}{golden}", model.tags, case.signature
+    said = f"{model.path}@{model.sha256}{golden}#{_digest(case.feeds)}"
+    return said, model.tags, case.signature
+
+
+def _digest(feeds: Sequence[Arrays]) -> str:
+    """Digest what a signature is fed: recorded, golden and made-up inputs of one model have answers of their own."""
+    found = hashlib.sha256()
+    for feed in feeds:
+        for alias, array in sorted(feed.items()):
+            values = repr(array.tolist()).encode() if array.dtype.kind == "O" else array.tobytes()
+            found.update(f"{alias}:{array.dtype}:{array.shape}:{len(values)}:".encode())
+            found.update(values)
+    return found.hexdigest()
 
 
 class _Run:
@@ -167,13 +181,19 @@ class _Run:
         self._references: References = {} if references is None else references
         self._predictions = predictions or Predictions()
         self._found: dict[tuple[int, int], list[Result]] = {}
+        self._keys: dict[int, tuple[str, tuple[str, ...], str]] = {}
         self._attrs_used: dict[int, frozenset[tuple[str, str]]] = {}
         self._undecided: list[Seen] = []
         for model in models:
             for case in model.cases:
                 known = _known(case)
                 if known is not None:
-                    self._references[_key(model, case)] = known
+                    self._references[self._key(model, case)] = known
+
+    def _key(self, model: Model, case: Case) -> tuple[str, tuple[str, ...], str]:
+        if id(case) not in self._keys:
+            self._keys[id(case)] = _key(model, case)
+        return self._keys[id(case)]
 
     def without_runtime(self) -> None:
         """Report the cells of consumers that could not be made ready."""
@@ -235,7 +255,7 @@ class _Run:
         return frozenset(
             case.signature
             for case in model.cases
-            if case.feeds and not self._is_settled(_key(model, case))
+            if case.feeds and not self._is_settled(self._key(model, case))
         )
 
     def _is_settled(self, key: tuple[str, tuple[str, ...], str]) -> bool:
@@ -272,7 +292,7 @@ class _Run:
         case = seen.case
         if case is None or not seen.verdict.completed:
             return self._judge(seen)
-        key = _key(seen.unit.model, case)
+        key = self._key(seen.unit.model, case)
         if not self._is_settled(key) and seen.second is not None:
             made = reference_of(
                 seen.unit.consumer.release, seen.verdict, seen.second, self._options.policy
@@ -288,7 +308,7 @@ class _Run:
 
     def _judge(self, seen: Seen) -> None:
         unit, case = seen.unit, seen.case
-        reference = self._references.get(_key(unit.model, case)) if case else None
+        reference = self._references.get(self._key(unit.model, case)) if case else None
         cell = _cell(unit.model, unit.consumer, case)
         if case is not None and not case.feeds and seen.verdict.completed:
             result = Result(
