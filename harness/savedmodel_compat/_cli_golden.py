@@ -85,7 +85,9 @@ def golden() -> None:
     default=None,
     help="What makes the release ready.  [default: venv for an exporter, wheel for a model]",
 )
-@click.option("--loader", type=click.Choice(["c", "v1", "v2", "keras"]), default="c", show_default=True)
+@click.option(
+    "--loader", type=click.Choice(["c", "v1", "v2", "keras"]), default="c", show_default=True
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of weights and inputs.")
 @click.option("--yes", is_flag=True, help="Do not ask before large downloads.")
 def record(sources: tuple[str, ...], directory: Path | None, **options: Any) -> int:

@@ -547,5 +547,11 @@ FILES = [
         trace='File "load_v1_in_v2.py", line 1, in _extract_saver_restore\n',
         node="nowhere",
     ),
+    said(
+        "init-failed",
+        'INVALID_ARGUMENT: Endpoint "vocabulary:0" fed more than once.',
+        by="2.21.0 c",
+        node="vocabulary:0",
+    ),
     said("init-failed", "Number of warmup records exceeds the maximum (1000)"),
 ]

@@ -633,6 +633,7 @@ GRAPHS = [
         "UNIMPLEMENTED: CPU implementation of Conv3D currently only supports dilated rates of 1.\n\t [[{{node conv}}]]",
         by="2.8.4 c",
         stage=RUN,
+        op="Conv3D",
         node="conv",
     ),
     said(

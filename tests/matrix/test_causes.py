@@ -95,6 +95,10 @@ def test_a_fix_for_a_kernel_says_what_it_needs() -> None:
     ("text", "advice"),
     [
         ("Generic conv implementation only supports NHWC tensor format for now.", "channels last"),
+        (
+            "CPU implementation of Conv3D currently only supports dilated rates of 1.",
+            "oneDNN switched on, by default from 2.9, take dilations of Conv3D",
+        ),
         ("could not find registered platform with id: 0x1", "without jit_compile"),
         ("File system scheme 's3' not implemented (file: 's3://b')", "copy the model to a disk"),
         ("Missing py trampoline. Most likely, it is a link error.", "tf.py_function"),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from savedmodel_compat.model import schema
 
-FLOAT, INT32, BOOL, OF_THE_FUTURE = 1, 3, 10, 99
+FLOAT, INT32, INT64, BOOL, OF_THE_FUTURE = 1, 3, 9, 10, 99
 PRODUCER = 9_999
 MIN_CONSUMER = 9_998
 _LOWERED = "_lower_using_switch_merge"
@@ -27,6 +27,16 @@ class Novelty(enum.Enum):
     ATTR_WITHOUT_DEFAULT = "an attr without a default"
     DTYPE = "a type"
     VERSION = "a min_consumer"
+
+
+class Taker(enum.Enum):
+    """What takes the numbers that a ``TopKV2`` gives, beside the values."""
+
+    NOBODY = "nothing"
+    FETCH = "a signature that returns them"
+    NODE = "a node of the graph"
+    NODE_OF_BODY = "a node of a function that the signature calls"
+    NOBODY_IN_BODY = "nothing, in such a function"
 
 
 class Spot(enum.Enum):
@@ -86,6 +96,41 @@ def write_chain(folder: Path, ops: Sequence[str], novel: str) -> Path:
     nodes.append(_node("end", "Reshape", [tensor, "row:output:0"], **_RESHAPED))
     graph.library.function.append(_function("novel", nodes, "end:output:0"))
     return _written(folder, saved, [_call("novel", "x")], "call")
+
+
+def write_top_k(folder: Path, taker: Taker) -> Path:
+    """Write a model with a ``TopKV2`` that gives its numbers as int64, as no release before 2.13 can.
+
+    Args:
+        folder: which must not exist.
+        taker: what takes the numbers, as int64.
+    """
+    saved = schema.SavedModel()
+    graph = saved.meta_graphs.add().graph_def
+    if taker in {Taker.NODE_OF_BODY, Taker.NOBODY_IN_BODY}:
+        nodes, result = _top_k("a", taker, lambda node, port, _: f"{node}:{port}:0")
+        graph.library.function.append(_function("novel", nodes, result))
+        return _written(folder, saved, [_call("novel", "x")], "call")
+    nodes, result = _top_k("x", taker, lambda node, _, number: f"{node}:{number}")
+    if taker is Taker.FETCH:
+        numbers = saved.meta_graphs[0].signature_def["serving_default"].outputs["numbers"]
+        numbers.name, numbers.dtype = "top:1", INT64
+        numbers.tensor_shape.dim.add().size = -1
+    return _written(folder, saved, nodes, result)
+
+
+def _top_k(
+    source: str, taker: Taker, tensor: Callable[[str, str, int], str]
+) -> tuple[list[schema.NodeDef], str]:
+    """Return the nodes, and the float that they give."""
+    count = _constant("count", INT32, [], int_val=[1])
+    types: dict[str, Value] = {"T": _type(FLOAT), "index_type": _type(INT64)}
+    top = _node("top", "TopKV2", [source, tensor("count", "output", 0)], **types)
+    if taker not in {Taker.NODE, Taker.NODE_OF_BODY}:
+        return [count, top], tensor("top", "values", 0)
+    numbers = [tensor("top", "indices", 1)]
+    cast = _node("cast", "Cast", numbers, SrcT=_type(INT64), DstT=_type(FLOAT))
+    return [count, top, cast], tensor("cast", "y", 0)
 
 
 def _written(

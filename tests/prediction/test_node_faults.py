@@ -142,6 +142,36 @@ def test_an_output_whose_type_was_fixed() -> None:
     assert Kind.INPUTS in [fault.kind for fault in _faults(demand, "2.12.1")]
 
 
+@pytest.mark.parametrize(
+    ("taken", "fits"),
+    [
+        ((), True),
+        (("0",), True),
+        (("0", "1"), False),
+        (("values:0",), True),
+        (("values",), True),
+        (("indices:0",), False),
+        (("indices",), False),
+    ],
+)
+def test_an_output_of_another_type_matters_if_it_is_taken(
+    taken: tuple[str, ...], fits: bool
+) -> None:
+    """By number as in a graph, or by name as in a body: one of that name, or all."""
+    attrs: dict[str, Any] = {"T": _of_type(FLOAT), "index_type": _of_type(INT64), "sorted": None}
+    demand = _of("TopKV2", 2, **attrs)._replace(taken=taken)
+    kinds = [fault.kind for fault in _faults(demand, "2.12.1")]
+    assert kinds == ([Kind.ATTR] if fits else [Kind.ATTR, Kind.INPUTS])
+
+
+@pytest.mark.parametrize(("taken", "fits"), [(("0",), True), (("2",), False)])
+def test_an_output_that_came_later(taken: tuple[str, ...], fits: bool) -> None:
+    """CustomAggregator gave one output up to 2.16, and gives four from 2.17 on: that matters if one of those is taken."""
+    demand = _of("CustomAggregator", 1)._replace(taken=taken)
+    said = [fault.said for fault in _faults(demand, "2.15.1") if fault.kind is Kind.INPUTS]
+    assert said == ([] if fits else ["has no output 2, and the producer's has one, which is taken"])
+
+
 def test_an_op_that_was_removed() -> None:
     """A deprecated op is refused in graphs made after its end."""
     demand = _of("BatchMatrixDiag", 1, T=_of_type(FLOAT))

@@ -204,6 +204,12 @@ FILE_CAUSES: tuple[Cause, ...] = (
             ),
             # At load only the checkpoint's name and the assets are fed.
             *signs(
+                r"Endpoint \"(?P<node>[^\"\n]{1,1000})\" fed more than once",
+                stage=Stage.LOAD,
+                fix="two assets are fed to the tensor '{node}', which the Python loaders let pass: export again with a tensor for each, "
+                "such as the path, in words, given to each table; rule M20 of `savedmodel-compat check` finds it",
+            ),
+            *signs(
                 r"Tensor (?P<node>\S+), specified in either feed_devices or fetch_devices was not found",
                 r"Cannot interpret feed_dict key as Tensor: The name '(?P<node>[^':]+)",
                 stage=Stage.LOAD,

@@ -131,10 +131,13 @@ GRAPH_CAUSES: tuple[Cause, ...] = (
             *signs(
                 r"The (?P<op>\w+) op currently only supports the NHWC",
                 r"\b[Oo]nly support(?:s|ed)\b[^\n]{0,40}\bND?HWC\b",
-                r"[Cc]urrently only supports dilated rates of 1",
                 r"Only NHWC data_format supported",
                 r"data_format == FORMAT_NHWC",
                 fix=_CHANNELS,
+            ),
+            *signs(
+                r"(?:of (?P<op>\w+) )?[Cc]urrently only supports dilated rates of 1",
+                fix="on a CPU, only the builds with oneDNN switched on, by default from 2.9, take dilations of {op}: upgrade the consumer",
             ),
             *signs(
                 r"[Cc]ould not find (?:registered )?(?:compiler|platform) (?:for platform|with id)",

@@ -139,7 +139,8 @@ def _on_a_pool(jobs: int) -> _Execute:
     return lambda groups, do: execute(groups, do, jobs=jobs)
 
 
-def _key(model: Model, case: Case) -> tuple[str, tuple[str, ...], str]:
+def reference_key(model: Model, case: Case) -> tuple[str, tuple[str, ...], str]:
+    """Return what the reference of a signature is kept by: the model, what it is fed, and its golden."""
     # A golden that is missing leaves a signature its own inputs, and nothing to compare with.
     golden = f"#{case.against.name}" if case.against else ""
     said = f"{model.path}@{model.sha256}{golden}#{_digest(case.feeds)}"
@@ -192,7 +193,7 @@ class _Run:
 
     def _key(self, model: Model, case: Case) -> tuple[str, tuple[str, ...], str]:
         if id(case) not in self._keys:
-            self._keys[id(case)] = _key(model, case)
+            self._keys[id(case)] = reference_key(model, case)
         return self._keys[id(case)]
 
     def without_runtime(self) -> None:

@@ -19,7 +19,7 @@ from savedmodel_compat.matrix.plan import Consumer
 from savedmodel_compat.matrix.predicted import Predictions
 from savedmodel_compat.matrix.proposals import Proposals
 from savedmodel_compat.matrix.recording import Recorded, Recorder, RecordingError, Wanted
-from savedmodel_compat.matrix.run import References, run_cells
+from savedmodel_compat.matrix.run import References, reference_key, run_cells
 from savedmodel_compat.matrix.session import CPU, EXPORT_LIMITS, Exported, Session, Where
 from savedmodel_compat.runtimes import venv
 from savedmodel_compat.runtimes.client import Worker
@@ -187,9 +187,9 @@ class Runner:
             signature: the only one to run; None runs all.
             goldens: where what differs from the model's goldens is proposed.
         """
-        named = tuple(case.against.name for case in model.cases if case.against)
         releases = tuple(c.release for c in candidates)
-        searched = (model.path, model.sha256, model.tags, signature, releases, named)
+        keys = tuple(reference_key(model, case) for case in model.cases)
+        searched = (keys, signature, releases)
         if searched in self._searched:
             candidates = []  # what they answered is kept; where none did, none will
         self._searched.add(searched)

@@ -124,6 +124,7 @@ def _ignored(op: str, attr: str, members: Sequence[Left], usage: Usage) -> Ignor
         place=_place(shown.bits),
         signatures=usage.signatures_of(running),
         value=_value(shown.fault.value),
+        at_load=bool(running & _AT_LOAD),
     )
 
 

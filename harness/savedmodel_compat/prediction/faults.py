@@ -202,8 +202,52 @@ def _changed(
     had = _expanded(reference.input_arg, reference, demand)
     if had is not None and len(had) == demand.inputs:
         yield from _other("input", wanted, had)
+    if demand.taken is not None:
+        yield from _taken(demand, definition, reference)
+        return
     gives = _expanded(definition.output_arg, definition, demand)
     yield from _other("output", gives, _expanded(reference.output_arg, reference, demand))
+
+
+def _taken(demand: Demand, definition: schema.OpDef, reference: schema.OpDef) -> Iterator[Fault]:
+    """Yield the first output that something takes and that is not what it takes.
+
+    Only who takes an output minds its type (``core/common_runtime/graph_constructor.cc``, and
+    ``core/framework/function.cc`` for a body): a fetch does not.
+    """
+    here, there = _ports(definition, demand), _ports(reference, demand)
+    if here is None or there is None:
+        return
+    for port in _named(demand.taken or (), there):
+        if port not in here:
+            said = f"has no output {port}, and the producer's has one, which is taken"
+            yield Fault(kind=Kind.INPUTS, said=said)
+            return
+        if here[port] != there[port] and _ANY not in (here[port], there[port]):
+            a, b = dtype_name(here[port]), dtype_name(there[port])
+            said = f"has {a} as output {port}, and the producer's has {b}, which is what its taker wants"
+            yield Fault(kind=Kind.INPUTS, said=said)
+            return
+
+
+def _ports(definition: schema.OpDef, demand: Demand) -> Mapping[str, int] | None:
+    """Return the type of each output by number and by name; None where the definition does not tell."""
+    found: dict[str, int] = {}
+    count = 0
+    for argument in definition.output_arg:
+        types = _expanded([argument], definition, demand)
+        if types is None:
+            return None
+        for index, kind in enumerate(types):
+            found[str(count)] = found[f"{argument.name}:{index}"] = kind
+            count += 1
+    return found
+
+
+def _named(taken: Iterable[str], ports: Iterable[str]) -> Iterator[str]:
+    """Yield the ports that are taken: who takes ``y`` in a body takes ``y:0`` and all the others of that name."""
+    names = frozenset(taken)
+    return (port for port in ports if port in names or port.partition(":")[0] in names)
 
 
 def _other(side: str, here: list[int] | None, there: list[int] | None) -> Iterator[Fault]:

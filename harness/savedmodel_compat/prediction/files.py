@@ -31,7 +31,6 @@ _DOUBTED = {
     "M11": "node-inputs-changed",
     "M18": "attr-missing",
     "M19": "device-not-available",
-    "M20": "init-failed",
     "L22": "file-damaged",
     "V1": "file-damaged",
     "V2": "file-damaged",
@@ -55,9 +54,8 @@ def refused(
         release: such as ``2.11.1``.
         saved: what its graph file holds; None if that does not parse.
     """
-    if saved is not None and saved.format == "pbtxt" and _is_newer(saved, release):
-        said = f"{saved.file.name} is of a newer release, and a field that this one does not know makes it unreadable"
-        yield _reason("file-damaged", said, certain=False)
+    if saved is not None and saved.format == "pbtxt":
+        yield from _of_text(saved, release)
     if checkpoint is not None and checkpoint.is_packed:
         reads = loaders.READS_PACKED_TABLES.at(release)
         if not reads:
@@ -69,6 +67,22 @@ def refused(
             if finding.rule in causes:
                 said = f"{finding.where} has a fault ({finding.rule})"
                 yield _reason(causes[finding.rule], said, certain=certain)
+
+
+def _of_text(saved: SavedModel, release: str) -> Iterator[Reason]:
+    """Yield why a release does not read a model in text, or may not: a field that it does not know makes it unreadable."""
+    name = saved.file.name
+    if any(one.stripped_default_attrs for one in saved.meta_graphs):
+        knows = loaders.KNOWS_STRIPPED.at(release)
+        if not knows:
+            said = (
+                f"{name} has the field 'stripped_default_attrs', which this release does not know: that makes a text unreadable,"
+                " while in saved_model.pb it is passed over"
+            )
+            yield _reason("file-damaged", said, certain=knows is False)
+    if _is_newer(saved, release):
+        said = f"{name} is of a newer release, and a field that this one does not know makes it unreadable"
+        yield _reason("file-damaged", said, certain=False)
 
 
 def _is_newer(saved: SavedModel, release: str) -> bool:

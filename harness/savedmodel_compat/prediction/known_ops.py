@@ -30,6 +30,10 @@ _CHANNELS_LAST = frozenset(
         "MaxPool3D",
     )
 )
+# Up to 1.7 its kernel for the CPU passes over them, and from 1.12 on it refuses them, but for oneDNN
+# (core/kernels/conv_ops_3d.cc).
+_MINDS_DILATIONS = Switch(last_without="1.7.1", first_with="1.12.3")
+_DILATED = frozenset(("Conv3D",))
 # These may take them, by their other attrs and by the processor.
 _DEPENDING = frozenset(
     ("DepthToSpace", "FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3", "SpaceToDepth")
@@ -59,6 +63,8 @@ def faults(demand: Demand, release: str) -> Iterator[Fault]:
         yield Fault(kind=Kind.KERNEL, said=said, at_run=True)
     else:
         yield from _channels_first(demand, release)
+        if demand.op in _DILATED:
+            yield from _dilated(demand, release)
 
 
 def _channels_first(demand: Demand, release: str) -> Iterator[Fault]:
@@ -67,8 +73,7 @@ def _channels_first(demand: Demand, release: str) -> Iterator[Fault]:
         return
     named = parsed(value).s.decode()
     takes = _ONEDNN_TAKES.at(release)
-    kind = dict(demand.attrs).get("T")
-    number = _FLOAT if kind is None else parsed(kind).type
+    number = _type(demand)
     if demand.op in _DEPENDING:
         if takes is not True or number != _FLOAT:
             said = f"has the data format {named}, which kernels of a CPU may refuse"
@@ -77,3 +82,22 @@ def _channels_first(demand: Demand, release: str) -> Iterator[Fault]:
         sure = takes is False or number != _HALF
         said = f"has the data format {named}, which its kernel for the CPU refuses"
         yield Fault(kind=Kind.KERNEL, attr="data_format", said=said, at_run=True, sure=sure)
+
+
+def _dilated(demand: Demand, release: str) -> Iterator[Fault]:
+    value = dict(demand.attrs).get("dilations")
+    minds = _MINDS_DILATIONS.at(release)
+    if value is None or minds is False:
+        return
+    rates = list(parsed(value).list.i)
+    takes = _ONEDNN_TAKES.at(release)
+    if set(rates) <= {1} or (takes is True and _type(demand) in (_FLOAT, _BFLOAT16)):
+        return
+    said = f"has the dilations {rates}, which its kernel for the CPU refuses"
+    sure = minds is True and takes is False
+    yield Fault(kind=Kind.KERNEL, attr="dilations", said=said, at_run=True, sure=sure)
+
+
+def _type(demand: Demand) -> int:
+    kind = dict(demand.attrs).get("T")
+    return _FLOAT if kind is None else int(parsed(kind).type)

@@ -102,6 +102,11 @@ def types(release: str) -> frozenset[int]:
 READS_PACKED_TABLES = Switch(last_without="1.4.1", first_with="1.7.1")
 """The index of a checkpoint may be compressed with Snappy (``core/lib/io/format.cc``)."""
 
+KNOWS_STRIPPED = Switch(last_without="1.4.1", first_with="1.7.1")
+"""The text of a model may say that its default attrs are stripped (``stripped_default_attrs`` in
+``core/protobuf/meta_graph.proto``); a text with a field that is not known is refused, while in a binary file such a field
+is passed over."""
+
 BUILDS_CALLED_IN_PYTHON = Switch(last_without="1.13.2", first_with="1.15.5")
 """Python, too, makes graphs of the functions that nodes of the graph call, for their shapes
 (``core/common_runtime/shape_refiner.cc``)."""

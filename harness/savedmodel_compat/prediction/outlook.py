@@ -22,7 +22,9 @@ Refused = Callable[[str], Sequence[Reason]]
 # Of these the op, or the attr, says all.
 _NAMED = frozenset(("op-not-registered", "attr-unknown"))
 # What the files of a model cause, not its graph.
-_OF_FILES = frozenset(("file-missing", "file-damaged", "variable-missing", "asset-missing"))
+_OF_FILES = frozenset(
+    ("file-missing", "file-damaged", "variable-missing", "asset-missing", "init-failed")
+)
 # Reference variables have none of these.
 _VARIABLE_OPS = frozenset(
     ("AssignVariableOp", "ReadVariableOp", "VarHandleOp", "VarIsInitializedOp")
@@ -182,7 +184,7 @@ def _advice(
     if failing and floor.release is None and _is_of_files(floor.reason):
         yield Advice(what="mend the model first: its own files keep every release from loading it")
         return
-    yield from _rewrites(predictor, failing)
+    yield from _rewrites(predictor, [one for one in failing if not _is_kept_by_files(one)])
     reasons = [reason for one in failing for reason in one.reasons if reason.when is When.LOAD]
     if any(reason.cause == "device-not-available" for reason in reasons):
         yield Advice(what="export with clear_devices=True: nodes are pinned to devices")
@@ -195,6 +197,11 @@ def _advice(
         yield Advice(
             what="upgrade the consumer to one that knows the attrs, or export with the release that serves"
         )
+
+
+def _is_kept_by_files(prediction: Prediction) -> bool:
+    """Whether a release refuses the model's files, whatever its graph is."""
+    return any(reason.certain and _is_of_files(reason) for reason in prediction.reasons)
 
 
 def _is_of_files(reason: Reason | None) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from savedmodel_compat.model.locate import clipped
 from savedmodel_compat.prediction import known_ops, loaders
 from savedmodel_compat.prediction._gather import Hit, Left, ignored_of, reasons_of
+from savedmodel_compat.prediction.asset_feeds import bad_feeds, feed_reasons
 from savedmodel_compat.prediction.effects import CppLoader, Loader
 from savedmodel_compat.prediction.faults import Fault, Kind, faults_of, types_in
 from savedmodel_compat.prediction.kernels import device_fault, kernel_fault
@@ -48,6 +49,7 @@ class Predictor:
         # What the model carries of its producer's definitions is only believed where there is nothing better.
         shipped = meta_graph.tensorflow_version in snapshots.releases()
         self._producer = snapshots.get(meta_graph.tensorflow_version) if shipped else None
+        self.bad_feeds = bad_feeds(meta_graph)
         self._types = [frozenset(types_in(demand)) for demand in self.usage.demands]
         self._sites: dict[int, list[Site]] = {}
         for site in self.usage.sites:
@@ -161,7 +163,8 @@ class _Release:
                     else:
                         hits += self._hits(fault, demand, site, bits)
         hits += self._absent()
-        reasons = (*self._versions(), *reasons_of(hits, self._usage))
+        fed = feed_reasons(self._predictor.bad_feeds, self._loader.name)
+        reasons = (*self._versions(), *reasons_of(hits, self._usage), *fed)
         return self._concluded(reasons, left)
 
     def _hits(self, fault: Fault, demand: Demand, site: Site, bits: int) -> Iterator[Hit]:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 _TYPES = ("type", "list(type)")
 
+Outputs = tuple[tuple[str, int, str, str, str, bool], ...]
+"""The outputs that a definition declares, as far as names and types go; to be compared."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relevance:
@@ -25,10 +28,12 @@ class Relevance:
             values, and those that choose a kernel.
         common: the attrs that every release knows that has the op; None if no release has it. The
             value of any other may be its default, so that nothing is lost where it is not known.
+        outputs: how releases declare its outputs, each way once.
     """
 
     deciding: frozenset[str]
     common: frozenset[str] | None
+    outputs: frozenset[Outputs] = frozenset()
 
     def matters(self, attr: str) -> bool:
         """Whether the value of an attr, and not only its presence, decides what a release does."""
@@ -54,9 +59,19 @@ def relevance_of(op: str) -> Relevance:
             kernels[choice] = frozenset(found)
     names = [frozenset(attr.name for attr in form.attr) for form in forms.values()]
     deciding = frozenset(name for form in forms.values() for name in _deciding(form))
+    outputs = frozenset(map(outputs_of, forms.values()))
     return Relevance(
         deciding=deciding.union(*kernels.values()),
         common=frozenset.intersection(*names) if names else None,
+        outputs=outputs,
+    )
+
+
+def outputs_of(definition: OpDef) -> Outputs:
+    """Return the outputs that a definition declares."""
+    return tuple(
+        (one.name, one.type, one.type_attr, one.number_attr, one.type_list_attr, one.is_ref)
+        for one in definition.output_arg
     )
 
 

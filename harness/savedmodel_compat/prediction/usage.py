@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from savedmodel_compat.model.graph import Bearers, node_of
 from savedmodel_compat.prediction.relevance import Relevance, relevance_of
+from savedmodel_compat.prediction.taken import Varying, taken_outputs
 from savedmodel_compat.registry import known
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ class Demand(NamedTuple):
             makes no difference. Attrs that begin with ``_`` are left out: nobody checks them.
         label: of the kernel that is asked for by name; empty in all but tests of TensorFlow's own.
         device: that the nodes are pinned to; empty if they are not.
+        taken: of an op whose outputs are not the same everywhere, those that other nodes or the results
+            of a function take, as they name them, sorted: ``1`` in the graph, ``indices:0`` in a body.
+            None stands for all.
     """
 
     op: str
@@ -46,6 +50,7 @@ class Demand(NamedTuple):
     attrs: tuple[tuple[str, bytes | None], ...]
     label: str
     device: str
+    taken: tuple[str, ...] | None = None
 
 
 class Edge(enum.Enum):
@@ -179,10 +184,13 @@ def usage_of(meta_graph: MetaGraph) -> Usage:
     )
     survey = _Survey(functions)
     reached = _reached(graph, _roots(meta_graph, signatures))
+    varying = Varying(own)
+    survey.taken = taken_outputs(graph.node, varying)
     for node, bits in zip(graph.node, reached, strict=True):
         survey.take(node, function=None, reached=bits, needed=Need.EFFECT)
     for function in graph.library.function:
         needed = _needed(function)
+        survey.taken = taken_outputs(function.node_def, varying, function.ret.values())
         for node in function.node_def:
             survey.take(node, function=function.signature.name, reached=0, needed=needed[node.name])
     return Usage(
@@ -215,7 +223,11 @@ def _resource_functions(objects: schema.SavedObjectGraph) -> Iterator[str]:
 
 
 class _Survey:
-    """Collects what nodes ask for."""
+    """Collects what nodes ask for.
+
+    Attributes:
+        taken: what is taken of the nodes whose op varies, in the graph or in the body that is gone through.
+    """
 
     def __init__(self, functions: frozenset[str]) -> None:
         self._functions = functions
@@ -224,6 +236,7 @@ class _Survey:
         self._relevance: dict[str, Relevance] = {}
         self._bearers = Bearers()
         self.compiles = False
+        self.taken: Mapping[str, tuple[str, ...]] = {}
         self.references: list[Reference] = []
         self.absent: list[Reference] = []
 
@@ -286,6 +299,7 @@ class _Survey:
             attrs=tuple(attrs),
             label=label,
             device=node.device,
+            taken=self.taken.get(node.name) if self.taken else None,
         )
 
 

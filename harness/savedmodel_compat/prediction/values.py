@@ -93,6 +93,8 @@ class Ignored:
         place: of that node.
         signatures: those that run a node that has another value than the default.
         value: the value at that node, in words; None if it is long.
+        at_load: whether the restore op or the init op runs a node that has another value than the
+            default: then it is told of every signature.
     """
 
     op: str
@@ -104,6 +106,7 @@ class Ignored:
     place: Place
     signatures: tuple[str, ...] = ()
     value: str | None = None
+    at_load: bool = False
 
     @property
     def is_telling(self) -> bool:
@@ -176,6 +179,5 @@ class Prediction:
         return tuple(
             attr
             for attr in self.ignored
-            if attr.is_telling
-            and (signature in attr.signatures or attr.place in (Place.RESTORE, Place.INIT))
+            if attr.is_telling and (signature in attr.signatures or attr.at_load)
         )

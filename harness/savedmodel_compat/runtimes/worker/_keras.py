@@ -174,17 +174,30 @@ class _Keras3(_python._V2):
         return _by_name()(path, call_endpoint=self._endpoint)
 
     def _bound(self, request, tensors):
-        if len(tensors) == 1:
+        names = [tensor.name for tensor in tensors]
+        if self._takes_names():
+            value = self._constants(tensors, names)
+            self.notes.append("loaded by keras.layers.TFSMLayer; the layer was called by name")
+        elif len(tensors) == 1:
             [value] = self._constants(tensors, ()).values()
             self.notes.append("loaded by keras.layers.TFSMLayer; the layer was called")
         else:
-            value = self._constants(tensors, [tensor.name for tensor in tensors])
+            value = self._constants(tensors, names)
             self.notes.append(
                 "loaded by a subclass of keras.layers.TFSMLayer that gives signature '%s' its %d inputs by name"
                 % (request["signature"], len(tensors))
             )
         aliases = [alias for alias, _ in request["outputs"]]
         return lambda: _by_position(self._loaded(value, training=False), aliases)
+
+    def _takes_names(self):
+        """Tell whether the endpoint is a function that the model was saved with, and takes a dict; signatures come after it."""
+        endpoint = getattr(self._loaded._reloaded_obj, self._endpoint, None)
+        functions = getattr(endpoint, "concrete_functions", None)
+        if not functions:
+            return False
+        arguments, _ = functions[0].structured_input_signature
+        return len(arguments) > 0 and isinstance(arguments[0], dict)
 
 
 def _by_name():
@@ -194,7 +207,8 @@ def _by_name():
         """The layer, which hands on inputs that come by name as keywords."""
 
         def call(self, inputs, training=False):
-            if isinstance(inputs, dict):
+            is_function = hasattr(self._reloaded_obj, self.call_endpoint)
+            if isinstance(inputs, dict) and not is_function:
                 return self._reloaded_obj.signatures[self.call_endpoint](**inputs)
             return super(ByName, self).call(inputs, training=training)
 
