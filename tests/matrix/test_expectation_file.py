@@ -73,6 +73,17 @@ def test_a_whole_one(reading: Reader) -> None:
     assert one.consumer.has("1.13.2")
 
 
+def test_several_causes(reading: Reader) -> None:
+    """A list allows each of them, and is written as it was read; one that is none is refused."""
+    listed = LEAST.replace('"attr-unknown"', '["attr-unknown", "crashed"]')
+    [one] = reading(listed).entries
+    assert one.causes == ("attr-unknown", "crashed")
+    assert one.claim == "attr-unknown or crashed"
+    assert reading(as_text([one])).entries[0].causes == one.causes
+    with pytest.raises(ConfigurationError, match="'crushed', which is none; near are crashed"):
+        reading(LEAST.replace('"attr-unknown"', '["attr-unknown", "crushed"]'))
+
+
 def test_each_has_its_line(reading: Reader) -> None:
     """The line of each is that of its table."""
     assert [each.place for each in reading(WHOLE + LEAST).entries] == [

@@ -54,6 +54,16 @@ def test_what_is_expected_has_to_happen(changes: dict[str, Any], breach: Breach)
     assert said.is_broken
 
 
+def test_one_of_several_causes_has_to_come() -> None:
+    """Where which cause comes first changes from run to run, each of those that are named will do, and no other."""
+    either = replace(expectation(), or_causes=("attr-value-not-allowed",))
+    cells = [failing(), failing(cause="attr-value-not-allowed"), failing(cause="crashed")]
+    said = judged([either], cells)
+    assert said.expected == (True, True, False)
+    assert breaches(said) == [Breach.OTHER_CAUSE]
+    assert judged([either, expectation()], cells[:1]).expected == (True,)
+
+
 def test_op_and_attr_are_compared_where_they_are_said() -> None:
     """An expectation without op takes any; a failure that names none is not the one of an op."""
     assert judged([expectation()], [failing(op="Conv3D")]).expected == (True,)

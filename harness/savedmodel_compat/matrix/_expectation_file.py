@@ -117,6 +117,7 @@ class _Row:
         """Return it as an expectation."""
         self._demand_keys()
         providers = self._names("provider", _PROVIDERS)
+        causes = self._causes()
         return Expectation(
             place=self._place,
             models=self._texts("model"),
@@ -128,7 +129,8 @@ class _Row:
             providers=providers,
             devices=self._devices(),
             signatures=self._texts("signature", empty=True),
-            cause=self._cause(),
+            cause=causes[0],
+            or_causes=causes[1:],
             op=self._text("op"),
             attr=self._text("attr"),
             reason=self._text("reason") or "",
@@ -225,16 +227,17 @@ class _Row:
                 ) from error
         return releases
 
-    def _cause(self) -> str:
-        cause = self._text("cause") or ""
-        if cause not in BY_ID:
-            near = difflib.get_close_matches(cause, BY_ID, n=2)
-            meant = f"; near are {' and '.join(near)}" if near else ""
-            raise self._error(
-                f"cause = {cause!r}, which is none{meant}",
-                hint=f"the causes are {', '.join(sorted(BY_ID))}",
-            )
-        return cause
+    def _causes(self) -> tuple[str, ...]:
+        causes = self._texts("cause")
+        for cause in causes:
+            if cause not in BY_ID:
+                near = difflib.get_close_matches(cause, BY_ID, n=2)
+                meant = f"; near are {' and '.join(near)}" if near else ""
+                raise self._error(
+                    f"cause = {cause!r}, which is none{meant}",
+                    hint=f"the causes are {', '.join(sorted(BY_ID))}",
+                )
+        return causes
 
     def _link(self) -> str | None:
         link = self._text("link")

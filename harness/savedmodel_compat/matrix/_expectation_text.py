@@ -41,8 +41,8 @@ def _fields(entry: Expectation) -> Iterator[tuple[str, str]]:
         ("signature", entry.signatures),
     )
     yield from ((name, several(values)) for name, values in lists if values)
+    yield "cause", several(entry.causes)
     texts = (
-        ("cause", entry.cause),
         ("op", entry.op),
         ("attr", entry.attr),
         ("reason", entry.reason),

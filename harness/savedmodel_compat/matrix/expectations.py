@@ -33,6 +33,7 @@ class Expectation:
         devices: names, with wildcards; empty for any.
         signatures: keys, with wildcards, and the empty text for cells without one; empty for any.
         cause: the first cause of each of these failures.
+        or_causes: others that may come first instead, where which of them it is changes from run to run.
         op: what the cause is about; None if it need not be compared.
         attr: the same.
         reason: why, for people.
@@ -52,6 +53,7 @@ class Expectation:
     devices: tuple[str, ...] = ()
     signatures: tuple[str, ...] = ()
     cause: str
+    or_causes: tuple[str, ...] = ()
     op: str | None = None
     attr: str | None = None
     reason: str
@@ -63,7 +65,12 @@ class Expectation:
     def claim(self) -> str:
         """What is expected, in words, such as ``attr-unknown Conv2D.explicit_paddings``."""
         about = ".".join(name for name in (self.op, self.attr) if name)
-        return f"{self.cause} {about}".rstrip()
+        return f"{' or '.join(self.causes)} {about}".rstrip()
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """All causes that it allows."""
+        return (self.cause, *self.or_causes)
 
     @property
     def whose(self) -> str:
@@ -78,15 +85,16 @@ class Expectation:
         """Tell whether a cell fails as it says."""
         return (
             cell.failed
-            and cell.cause == self.cause
+            and cell.cause in self.causes
             and (self.op is None or cell.op == self.op)
             and (self.attr is None or cell.attr == self.attr)
         )
 
     def contradicts(self, other: Expectation) -> bool:
         """Tell whether no failure is what both say."""
-        pairs = ((self.cause, other.cause), (self.op, other.op), (self.attr, other.attr))
-        return any(a is not None and b is not None and a != b for a, b in pairs)
+        pairs = ((self.op, other.op), (self.attr, other.attr))
+        differ = any(a is not None and b is not None and a != b for a, b in pairs)
+        return differ or not set(self.causes) & set(other.causes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,6 +37,11 @@ _SWITCHES: tuple[tuple[str, Switch, str], ...] = (
         "an attr that the op does not have is left out; until then it is an error",
     ),
     (
+        "all",
+        loaders.KNOWS_STRIPPED,
+        "a model in text may say that it was stripped",
+    ),
+    (
         "`c`",
         loaders.BUILDS_CALLED_FUNCTIONS,
         "the bodies of functions that nodes of the graph call are built at load; until then, when they run",
@@ -89,9 +94,10 @@ Which releases load a model, and why the others do not, can be said without runn
 ## What is looked at
 
 Every node of the graph and of all functions in its library, against the definition of its op in that release: whether the op is registered, each attr
-(known, missing, its kind, its bounds, its allowed values, its element type), the number and types of inputs and outputs, ops that were removed, a kernel
+(known, missing, its kind, its bounds, its allowed values, its element type), the number and types of inputs, and of outputs that something takes, ops that were removed, a kernel
 for the CPU with these types, the device that it is pinned to, the functions that it names; and `min_consumer` and `bad_consumers` of the graph. Besides, what the rules
-of `check` say of the model's own files, such as a variable that the checkpoint lacks, keeps every release from loading it.
+of `check` say of the model's own files, such as a variable that the checkpoint lacks, keeps every release from loading it, and an asset's tensor that is
+listed twice keeps the C++ loader from it, which feeds it twice.
 
 When a loader comes upon it depends on where the node stands:
 
