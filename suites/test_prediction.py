@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Run = Callable[..., "list[Result]"]
 
 ROOT = Path(__file__).parent.parent
-PRODUCERS = os.environ.get("SAVEDMODEL_COMPAT_PRODUCERS", "1.15.5,2.4.4,2.11.1,2.21.0")
+PRODUCERS = os.environ.get("SAVEDMODEL_COMPAT_PRODUCERS", "1.15.5,2.21.0")
 CONSUMERS = [pin.release for pin in pins.load().on("cpu")]
 MOST_UNKNOWN = 0.02
 

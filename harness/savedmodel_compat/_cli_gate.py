@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from savedmodel_compat.errors import EmptySelectionError, InfrastructureError, UsageError
+from savedmodel_compat.errors import (
+    EmptySelectionError,
+    InfrastructureError,
+    SavedModelCompatError,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from savedmodel_compat.matrix.cells import Result
@@ -64,7 +69,10 @@ class Gate:
         )
 
     def judged(self, results: Sequence[Result]) -> tuple[list[Result], Judgement | None]:
-        """Return the results, each with whether it was expected, and what else expectations say of them."""
+        """Return the results, each with whether it was expected, and what else expectations say of them.
+
+        How many were, and what is out of scope, is said on stderr.
+        """
         if self.expectations is None:
             return list(results), None
         from savedmodel_compat.matrix.expectations import judge
@@ -73,19 +81,41 @@ class Gate:
         cells = [of_result(result) for result in results]
         judgement = judge(self.expectations, cells, narrowed=self.narrowed)
         pairs = zip(results, judgement.expected, strict=True)
-        return [replace(r, expected=True) if said else r for r, said in pairs], judgement
+        found = [replace(r, expected=True) if said else r for r, said in pairs]
+        _say(found, judgement)
+        return found, judgement
 
     def too_few(self, results: Sequence[Result]) -> bool:
         """Say on stderr which floors do not hold, and tell whether there is one."""
         if self.floors is None:
             return False
-        from savedmodel_compat.matrix.floors import count, shortfalls
+        from savedmodel_compat.matrix.floors import advice, count, shortfalls
         from savedmodel_compat.matrix.seen import of_result
 
-        fewer = shortfalls(self.floors, count(map(of_result, results)))
+        assert self.floors_file is not None
+        fewer = shortfalls(self.floors, count(map(of_result, results), self.floors))
         for each in fewer:
             click.echo(f"error: {self.floors_file} [{self.tier}]: {each}", err=True)
+        if fewer:
+            click.echo(f"\nhint: {advice(self.floors_file, self.tier)}", err=True)
         return bool(fewer)
+
+
+def _say(results: Sequence[Result], judgement: Judgement) -> None:
+    """Say what expectations say of a run that came to its end, in few lines."""
+    from savedmodel_compat.matrix.session import exit_code
+    from savedmodel_compat.report.expectations import notes
+    from savedmodel_compat.report.words import printable
+
+    if any(result.reason == "interrupted" for result in results):
+        return
+    for line in notes(judgement):
+        click.echo(printable(line), err=True)
+    if any(judgement.expected) and exit_code(results) == EmptySelectionError.exit_code:
+        click.echo(
+            "hint: failures that are expected do not count as compared; let --on take in a release that runs a model",
+            err=True,
+        )
 
 
 def _expectations(options: dict[str, Any], session: Session) -> Expectations | None:
@@ -137,6 +167,7 @@ def options(command: Any) -> Any:
 
 _DAYS = 180
 _SOON = 30
+_INFRA_ERROR = "infra-error"
 _RECORDS = click.argument(
     "records", nargs=-1, type=click.Path(path_type=Path, dir_okay=False), metavar="[RECORD.json]…"
 )
@@ -174,6 +205,7 @@ def draft(
     """Write expectations for every failure of a record that is not expected yet, and for no other cell."""
     from savedmodel_compat.matrix import drafting, expectations
     from savedmodel_compat.matrix._expectation_text import as_text
+    from savedmodel_compat.report.expectations import counted
 
     if output is not None and output.exists():
         raise UsageError(
@@ -181,6 +213,11 @@ def draft(
             hint="write it to another file, or to stdout, and put together what you want of both",
         )
     last = expires.date() if expires else expectations.today() + timedelta(days=_DAYS)
+    if last < expectations.today():
+        raise UsageError(
+            f"--expires {last} is past: the expectations would excuse nothing",
+            hint=f"name a day to come, or leave it out for one in {_DAYS} days",
+        )
     cells, _ = _cells(records)
     drafted = drafting.draft(cells, _table(), owner=owner or _login(), expires=last)
     for cell in drafted.left:
@@ -192,7 +229,13 @@ def draft(
     else:
         _write(output, text)
     failures = sum(cell.failed and not cell.expected for cell in cells) - len(drafted.left)
-    click.echo(f"{len(entries)} expectations for {failures} failures", err=True)
+    unready = sum(cell.outcome == _INFRA_ERROR for cell in cells)
+    left_out = f"; {counted(unready, _INFRA_ERROR)} left out, which no model is to blame for"
+    click.echo(
+        f"{counted(len(entries), 'expectation')} for {counted(failures, 'failure')}"
+        + (left_out if unready else ""),
+        err=True,
+    )
     return _INCOMPATIBLE if drafted.left else 0
 
 
@@ -203,7 +246,7 @@ def check_file(file: Path, records: tuple[Path, ...]) -> int:
     """Look whether a file of expectations is sound and in date; with records, also what it says of them."""
     from savedmodel_compat.matrix import _expectation_file
     from savedmodel_compat.matrix.expectations import judge, today
-    from savedmodel_compat.report.expectations import claims, soon
+    from savedmodel_compat.report.expectations import claims, counted, notes, soon
     from savedmodel_compat.report.words import printable
 
     found = _expectation_file.read(file, _table())
@@ -223,11 +266,15 @@ def check_file(file: Path, records: tuple[Path, ...]) -> int:
     for cell in unexpected:
         click.echo(printable(f"not expected: {cell.id}: {cell.cause}"))
     entries = len(found.entries)
-    click.echo(f"{entries} expectations, {len(judgement.expired)} of them expired")
+    click.echo(f"{counted(entries, 'expectation')}, {len(judgement.expired)} of them expired")
     if records:
+        for line in list(notes(judgement))[1:]:
+            click.echo(printable(line))
+        others = len(judgement.out_of_scope)
+        fail = "fails and is not" if len(unexpected) == 1 else "fail and are not"
         click.echo(
-            f"{len(cells)} cells: {sum(judgement.expected)} expected to fail, {len(unexpected)} fail and are not; "
-            f"{len(judgement.out_of_scope)} expectations are out of scope"
+            f"{counted(len(cells), 'cell')}: {sum(judgement.expected)} expected to fail, {len(unexpected)} {fail}; "
+            f"{counted(others, 'expectation')} {'is' if others == 1 else 'are'} out of scope"
         )
     return _INCOMPATIBLE if judgement.is_broken or unexpected else 0
 
@@ -251,8 +298,10 @@ def check_file(file: Path, records: tuple[Path, ...]) -> int:
 def floors(records: tuple[Path, ...], tier: str, output: Path) -> None:
     """Write how many cells a record has as the least that runs of a tier may have; the diff is for review."""
     from savedmodel_compat.matrix import _floors_file
-    from savedmodel_compat.matrix.floors import NUMBERS, count
+    from savedmodel_compat.matrix.floors import count
+    from savedmodel_compat.report.expectations import counted
 
+    _demand_spec(tier)
     cells, whole = _cells(records)
     if not whole:
         raise UsageError(
@@ -264,15 +313,39 @@ def floors(records: tuple[Path, ...], tier: str, output: Path) -> None:
         raise EmptySelectionError(
             "no cell of these records was run: there is nothing to be a floor"
         )
+    unready = sum(cell.outcome == _INFRA_ERROR for cell in cells)
+    if unready:
+        click.echo(
+            f"warning: {counted(unready, _INFRA_ERROR)} in these records: what would have run there is no part of the floors; "
+            "mend it, run again and write them anew",
+            err=True,
+        )
     tiers = _floors_file.read(output) if output.exists() else {}
     before = tiers.get(tier)
     _floors_file.write({**tiers, tier: counted}, output)
     total = counted.total
     said = f"{total.collected} collected, {total.run} run, {total.compared} compared"
     if before is not None:
-        was = ("-" if each is None else str(each) for each in map(before.total.get, NUMBERS))
-        said += f"; before {', '.join(was)}"
+        said += f"; before {before.total}"
     click.echo(f"{output} [{tier}]: {said}", err=True)
+
+
+def _demand_spec(tier: str) -> None:
+    """Refuse a tier that no `--on` could be: its floors would never hold anything."""
+    from savedmodel_compat.runtimes import specs
+
+    table = _table()
+    devices = [each for each in ("cpu", "gpu") if table.on(each)]
+    found: list[SavedModelCompatError] = []
+    for device in devices:
+        try:
+            specs.select(tier, table, device=device)
+        except SavedModelCompatError as error:
+            found.append(error)
+    if found and len(found) == len(devices):
+        raise UsageError(
+            f"--tier {tier} is nothing that --on can be: {found[0].message}", hint=found[0].hint
+        )
 
 
 def _cells(records: Sequence[Path]) -> tuple[list[Seen], bool]:

@@ -210,7 +210,7 @@ class Gate:
         else:
             from savedmodel_compat.matrix.floors import count, shortfalls
 
-            self._shortfalls = shortfalls(tiers[on], count(self._cells.values()))
+            self._shortfalls = shortfalls(tiers[on], count(self._cells.values(), tiers[on]))
             if not self._shortfalls:
                 self._said.append(f"no number of cells is below its floor in {file} [{on}]")
 
@@ -221,7 +221,7 @@ class Gate:
     def _lacks(self, option: str) -> Iterator[str]:
         options = self._config.option
         if self._deselected:
-            yield f"{self._deselected} tests were deselected"
+            yield f"{self._deselected} {'test was' if self._deselected == 1 else 'tests were'} deselected"
         if options.ignore or options.ignore_glob:
             yield "--ignore left something out"
         if self._stopped:
@@ -242,23 +242,22 @@ class Gate:
         if judgement is not None:
             self._tell(terminalreporter, judgement)
         if self._shortfalls:
+            from savedmodel_compat.matrix.floors import advice
+
             file, on = setting(self._config, FLOORS), setting(self._config, "on")
             terminalreporter.section("savedmodel-compat: fewer cells than before", red=True)
             for each in self._shortfalls[:_SHOWN]:
                 terminalreporter.write_line(f"{file} [{on}]: {each}", red=True)
             if len(self._shortfalls) > _SHOWN:
                 terminalreporter.write_line(f"and {len(self._shortfalls) - _SHOWN} more")
-            terminalreporter.write_line(
-                "find what is no longer collected or run; if that is meant, write the floors anew: "
-                f"savedmodel-compat floors RECORD.json --tier '{on}' -o {file}"
-            )
+            terminalreporter.write_line(advice(file, on))
         for line in self._said:
             terminalreporter.write_line(f"savedmodel-compat: {line}")
 
     def _tell(self, terminalreporter: pytest.TerminalReporter, judgement: Judgement) -> None:
         from dataclasses import replace
 
-        from savedmodel_compat.report.expectations import claims, count
+        from savedmodel_compat.report.expectations import claims, notes
         from savedmodel_compat.report.words import printable
 
         # Items have failed with what is broken of theirs, unless their own mark has hidden that.
@@ -269,7 +268,8 @@ class Gate:
             terminalreporter.section("savedmodel-compat: expectations that do not hold", red=True)
             for paragraph in paragraphs:
                 terminalreporter.write_line(printable(paragraph), red=True)
-        terminalreporter.write_line(f"savedmodel-compat: {count(judgement)}")
+        for line in notes(judgement):
+            terminalreporter.write_line(f"savedmodel-compat: {printable(line)}")
 
 
 def _worse(one: Seen, other: Seen) -> Seen:

@@ -64,6 +64,22 @@ def test_one_of_several_causes_has_to_come() -> None:
     assert judged([either, expectation()], cells[:1]).expected == (True,)
 
 
+def test_another_cause_beside_the_expected_one_is_no_expected_failure() -> None:
+    """Seeded fault: numbers that are wrong, too, where an attr that is ignored was all that was known."""
+    ignored = replace(expectation(), cause="attr-ignored")
+    right, wrong = (
+        failing(cause="attr-ignored"),
+        failing(cause="attr-ignored", also=("output-mismatch",)),
+    )
+    said = judged([ignored], [right, wrong])
+    assert said.expected == (True, False)
+    assert breaches(said) == [Breach.OTHER_CAUSE]
+    assert judged([replace(ignored, or_causes=("output-mismatch",))], [right, wrong]).expected == (
+        True,
+        True,
+    )
+
+
 def test_op_and_attr_are_compared_where_they_are_said() -> None:
     """An expectation without op takes any; a failure that names none is not the one of an op."""
     assert judged([expectation()], [failing(op="Conv3D")]).expected == (True,)

@@ -159,7 +159,9 @@ def test_a_file_that_it_does_not_import_is_no_part_of_it(
     assert export_model(worker, runtime, wanted, LIMITS).path == first.path
 
 
-@pytest.mark.parametrize("way", ["import importlib", "exec('')", "import folder", "x ="])
+@pytest.mark.parametrize(
+    "way", ["import importlib", "exec('')", "import folder", "x =", "open('another.py')"]
+)
 def test_all_files_are_part_of_what_nobody_can_tell(
     way: str, tmp_path: Path, worker: Worker, runtime: Runtime
 ) -> None:

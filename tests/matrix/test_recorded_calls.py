@@ -102,6 +102,14 @@ def test_nothing_recorded(export: Export) -> None:
     assert model.cases[0].expected is None
 
 
+def test_what_was_not_recorded_is_told(export: Export) -> None:
+    """A MetaGraph of which nothing was recorded is not looked at, a signature is run with made-up inputs; both are notes."""
+    [model] = export('{"count": calls}')
+    assert [note for note in model.notes if "not looked at" in note and "gpu" in note]
+    [model] = export("{}")
+    assert [note for note in model.notes if "signature 'count'" in note and "made up" in note]
+
+
 @pytest.mark.parametrize(
     ("recorded", "words"),
     [
@@ -110,7 +118,12 @@ def test_nothing_recorded(export: Export) -> None:
         ('{("serve", "count"): calls}', "no signature, nor a pair"),
         ('{("a", "b", "c"): calls}', "no signature, nor a pair"),
         ('{"count": []}', "recorded no call"),
+        ('{"count": calls[1], (None, "count"): calls[0]}', "recorded signature 'count' twice"),
         ('{"count": [calls]}', "is not {signature"),
+        (
+            '{"count": {"inputs": {"step": side([1])}, "outputs": calls[0]["outputs"]}}',
+            "recorded inputs 'step' with the shape \\[1\\], and the model has \\[\\]",
+        ),
         ('{"count": [{"inputs": {}, "outputs": {}}]}', "recorded no outputs"),
         (
             '{"count": [calls[0], {"inputs": {}, "outputs": calls[1]["outputs"]}]}',

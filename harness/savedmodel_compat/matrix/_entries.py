@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 import savedmodel_compat
 from savedmodel_compat.runtimes.worker import _frames
 
-# What finds a module without an import statement.
-_DYNAMIC = re.compile(r"importlib|__import__|runpy|exec\(|eval\(|sys\.path|pkgutil")
+# What finds a module without an import statement, or may read a file of Python as any other.
+_DYNAMIC = re.compile(
+    r"importlib|__import__|runpy|exec\(|eval\(|sys\.path|pkgutil|open\(|read_text|read_bytes|__file__"
+)
 
 if TYPE_CHECKING:
     from savedmodel_compat.matrix.exports import Order

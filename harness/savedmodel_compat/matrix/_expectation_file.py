@@ -46,6 +46,7 @@ KEYS = (
 )
 _REQUIRED = ("model", "cause", "reason", "expires")
 _HEADER = re.compile(r"^\s*\[\[\s*[\"']?expectation[\"']?\s*\]\]", re.MULTILINE)
+_ONE = re.compile(r"^\s*\[\s*[\"']?expectation[\"']?\s*\]", re.MULTILINE)
 _LINK = re.compile(r"https?://\S+")
 _LOADERS = tuple(map(str, Loader))
 _PROVIDERS = tuple(map(str, Provider))
@@ -64,14 +65,14 @@ def read(path: Path, table: PinTable) -> Expectations:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        document = tomllib.loads(text)
     except OSError as error:
         raise ConfigurationError(
             f"the expectations {path} cannot be read: {error.strerror}",
             hint="mend the path, or draft a file: savedmodel-compat expectations draft RECORD.json -o FILE",
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise ConfigurationError(f"the expectations {path} do not parse: {error}") from error
+    document = _document(path, text)
     others = sorted(set(document) - {TABLE})
     if others:
         raise ConfigurationError(
@@ -81,7 +82,7 @@ def read(path: Path, table: PinTable) -> Expectations:
     rows = document.get(TABLE, [])
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ConfigurationError(
-            f"{path}: {TABLE} is {rows!r}", hint=f"write each expectation as a table [[{TABLE}]]"
+            f"{path}: {TABLE} is no list of tables", hint=f"begin each expectation with [[{TABLE}]]"
         )
     shown = _shown(path)
     places = _places(shown, text, len(rows))
@@ -91,6 +92,26 @@ def read(path: Path, table: PinTable) -> Expectations:
             _Row(row, place, table).read() for row, place in zip(rows, places, strict=True)
         ),
     )
+
+
+def _document(path: Path, text: str) -> Mapping[str, object]:
+    """Parse the text; a table ``[expectation]``, which is most often what is wrong, is told with its line."""
+    try:
+        document = tomllib.loads(text)
+        wrong = None
+    except tomllib.TOMLDecodeError as error:
+        document, wrong = {}, error
+    # Only where parser and reader miss a list: a text of several lines may hold such a line, too.
+    found = _ONE.search(text) if wrong or isinstance(document.get(TABLE), dict) else None
+    if found is not None:
+        line = text.count("\n", 0, found.end()) + 1
+        raise ConfigurationError(
+            f"{path}:{line}: [{TABLE}] is one table, where a list of them is expected",
+            hint=f"begin each expectation with [[{TABLE}]], in double brackets",
+        ) from wrong
+    if wrong is not None:
+        raise ConfigurationError(f"the expectations {path} do not parse: {wrong}") from wrong
+    return document
 
 
 def _shown(path: Path) -> Path:

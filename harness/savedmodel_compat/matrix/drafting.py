@@ -9,9 +9,9 @@ from datetime import date
 from typing import Any, NamedTuple, TypeVar
 
 from savedmodel_compat.matrix.causes import BY_ID
-from savedmodel_compat.matrix.expectations import Expectation
+from savedmodel_compat.matrix.expectations import Expectation, takes_model
 from savedmodel_compat.matrix.releases import is_release, parse, spell
-from savedmodel_compat.matrix.seen import UNKNOWN, Seen
+from savedmodel_compat.matrix.seen import UNKNOWN, Claim, Seen
 from savedmodel_compat.runtimes.pins import PinTable
 
 _Key = TypeVar("_Key")
@@ -69,7 +69,7 @@ class _Box(NamedTuple):
     models: frozenset[str]
     strip: bool | None
     loaders: frozenset[str]
-    claim: tuple[str | None, str | None, str | None]
+    claim: Claim
     rest: _Rest
     producers: frozenset[str]
     consumers: frozenset[str]
@@ -90,7 +90,7 @@ def draft(cells: Sequence[Seen], table: PinTable, *, owner: str, expires: date) 
     for key, alike in _grouped(cells, lambda c: (c.model, c.strip, c.loader)).items():
         model, strip, loader = key
         for claim, failures in _grouped(_wanted(alike), lambda c: c.claim).items():
-            if claim[0] not in BY_ID:
+            if not {claim[0], *claim[3]} <= set(BY_ID):
                 left += failures
                 continue
             head = _Box(
@@ -105,11 +105,25 @@ def draft(cells: Sequence[Seen], table: PinTable, *, owner: str, expires: date) 
             found, without = _boxes(head, alike, failures, pinned)
             boxes += found
             left += without
+    names = {(c.model, c.full_name) for c in cells}
     known = pinned | {
         each for c in cells for each in (c.producer, c.consumer) if each and is_release(each)
     }
-    entries = [_entry(box, known, table, owner, expires) for box in _merged(boxes)]
+    entries = [
+        replace(
+            _entry(box, known, table, owner, expires),
+            models=tuple(_pattern(model, names) for model in sorted(box.models)),
+        )
+        for box in _merged(boxes)
+    ]
     return Draft(entries=tuple(entries), left=tuple(left))
+
+
+def _pattern(model: str, names: Iterable[tuple[str, str]]) -> str:
+    """Return a pattern that takes in one model: behind a slash where the name is the end of another's, too."""
+    found = glob.escape(model)
+    others = any(name != model and takes_model((found,), name, full) for name, full in names)
+    return f"/{found}" if others else found
 
 
 def _wanted(cells: Iterable[Seen]) -> list[Seen]:
@@ -159,7 +173,7 @@ def _boxes(
     return boxes, left
 
 
-def _fails(cell: Seen, claim: tuple[str | None, str | None, str | None]) -> bool:
+def _fails(cell: Seen, claim: Claim) -> bool:
     return cell.failed and cell.claim == claim
 
 
@@ -174,7 +188,7 @@ def _spellable(cell: Seen, pinned: Collection[str]) -> bool:
 def _rests(
     points: Mapping[Point, Sequence[Seen]],
     failures: Sequence[Seen],
-    claim: tuple[str | None, str | None, str | None],
+    claim: Claim,
     pinned: Collection[str],
 ) -> dict[_Rest, set[Point]]:
     """Return what has to be said beside the releases, as little as will do at each point, and where.
@@ -276,7 +290,7 @@ def _merged(boxes: Iterable[_Box]) -> list[_Box]:
 def _entry(
     box: _Box, known: Iterable[str], table: PinTable, owner: str, expires: date
 ) -> Expectation:
-    cause, op, attr = box.claim
+    cause, op, attr, also = box.claim
     assert cause is not None
     known = set(known)
     entry = Expectation(
@@ -288,9 +302,10 @@ def _entry(
         consumer=parse(spell(box.consumers, known), table),
         loaders=tuple(sorted(box.loaders)),
         cause=cause,
+        or_causes=also,
         op=op,
         attr=attr,
-        reason=_reason(cause, op, attr),
+        reason=BY_ID[cause].meaning,
         owner=owner,
         expires=expires,
     )
@@ -303,9 +318,3 @@ def _entry(
         if rest.signatures is None
         else tuple(glob.escape(each) for each in sorted(rest.signatures)),
     )
-
-
-def _reason(cause: str, op: str | None, attr: str | None) -> str:
-    about = ".".join(name for name in (op, attr) if name)
-    meaning = BY_ID[cause].meaning
-    return f"{about}: {meaning}" if about else meaning

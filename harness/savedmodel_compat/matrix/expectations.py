@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import enum
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timezone
 from fnmatch import fnmatchcase
@@ -11,10 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from savedmodel_compat.matrix.releases import Releases
-from savedmodel_compat.matrix.seen import UNKNOWN, Seen
+from savedmodel_compat.matrix.seen import UNKNOWN, Seen, ending
 
 # An axis that a run was not narrowed on by its user is one that it covers.
 _SCOPES = ("model", "strip", "producer", "consumer", "loader", "provider", "device")
+
+# Between what is misspelled and what is another model: `half_plus_two` and `half_plus_three` are 0.79 alike.
+_NEAR = 0.8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +27,8 @@ class Expectation:
 
     Args:
         place: file and line, or number, where it stands.
-        models: names, in which ``*``, ``?`` and ``[…]`` stand for others.
+        models: names, or their last parts, in which ``*``, ``?`` and ``[…]`` stand for others; a name behind a slash
+            is a whole one.
         tags: the tag set; None for any.
         strip: whether default-valued attrs were stripped, or ``unknown``; None for any.
         producer: releases; None for any.
@@ -32,8 +37,8 @@ class Expectation:
         providers: names; empty for any.
         devices: names, with wildcards; empty for any.
         signatures: keys, with wildcards, and the empty text for cells without one; empty for any.
-        cause: the first cause of each of these failures.
-        or_causes: others that may come first instead, where which of them it is changes from run to run.
+        cause: why each of these cells fails.
+        or_causes: why they may fail besides, or instead; a cell with any cause that is not named fails for something else, too.
         op: what the cause is about; None if it need not be compared.
         attr: the same.
         reason: why, for people.
@@ -85,7 +90,8 @@ class Expectation:
         """Tell whether a cell fails as it says."""
         return (
             cell.failed
-            and cell.cause in self.causes
+            and cell.cause is not None
+            and set(self.causes).issuperset((cell.cause, *cell.also))
             and (self.op is None or cell.op == self.op)
             and (self.attr is None or cell.attr == self.attr)
         )
@@ -148,6 +154,21 @@ class Broken:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Misnamed:
+    """An expectation about a model that the run has not, and what it may mean.
+
+    Args:
+        expectation: the expectation.
+        pattern: the name of its that no model has.
+        near: the name of a model of the run.
+    """
+
+    expectation: Expectation
+    pattern: str
+    near: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
     """What expectations say of a run.
 
@@ -158,6 +179,7 @@ class Judgement:
         stale: expectations that match no cell, though the run has what they are about.
         expired: expectations that are past their date.
         out_of_scope: expectations about models, releases, loaders, providers or devices that the run has not.
+        misnamed: those of them that name no model of the run, and nearly do.
         used: of each expectation that failed as it says, how many cells.
     """
 
@@ -167,6 +189,7 @@ class Judgement:
     stale: tuple[Expectation, ...] = ()
     expired: tuple[Expectation, ...] = ()
     out_of_scope: tuple[Expectation, ...] = ()
+    misnamed: tuple[Misnamed, ...] = ()
     used: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -221,7 +244,7 @@ class Matcher:
         found = self.matching(cell) if matching is None else matching
         if not found:
             return _NOTHING
-        key = (found, cell.outcome, cell.cause, cell.op, cell.attr)
+        key = (found, cell.outcome, cell.claim)
         if key not in self._verdicts:
             live = self._chosen(found & self._live)
             self._verdicts[key] = Verdict(
@@ -260,7 +283,7 @@ def judge(
         cells: all of the run.
         day: the day on which they are to hold; None for today.
         narrowed: axes that the user has narrowed, ``signature`` or ``tags``, beside those that always may be.
-        whole: whether these are all cells that the run could have had; if not, nothing is said to be stale.
+        whole: whether these are all cells that the run could have had; if not, nothing is said to be stale or misnamed.
     """
     day = day or today()
     matcher = Matcher(file.entries, day)
@@ -274,6 +297,7 @@ def judge(
     ]
     scope = _Scope(matcher, cells, narrowed) if unmatched else None
     stale = [each for each in unmatched if whole and scope is not None and scope.has(each)]
+    out_of_scope = tuple(each for each in unmatched if each not in stale)
     return Judgement(
         file=file,
         expected=tuple(verdict.expected for verdict in verdicts),
@@ -284,7 +308,8 @@ def judge(
         ),
         stale=tuple(stale),
         expired=tuple(each for each in file.entries if not each.is_live(day)),
-        out_of_scope=tuple(each for each in unmatched if each not in stale),
+        out_of_scope=out_of_scope,
+        misnamed=tuple(_misnamed(out_of_scope, cells)) if whole else (),
         used=_used(verdicts),
     )
 
@@ -298,15 +323,29 @@ def _used(verdicts: Iterable[Verdict]) -> Mapping[str, int]:
     return used
 
 
+def _misnamed(entries: Iterable[Expectation], cells: Iterable[Seen]) -> Iterator[Misnamed]:
+    """Yield expectations that take in no model of a run, and are near to one; folders are not compared."""
+    models = {cell.model: cell.full_name for cell in cells}
+    by_folder = {name.rpartition("/")[2]: name for name in sorted(models, reverse=True)}
+    for each in entries:
+        if any(takes_model(each.models, *names) for names in models.items()):
+            continue
+        for pattern in each.models:
+            folder = pattern.rpartition("/")[2]
+            for near in difflib.get_close_matches(folder, by_folder, n=1, cutoff=_NEAR):
+                yield Misnamed(expectation=each, pattern=pattern, near=by_folder[near])
+
+
 class _Scope:
     """Which values the cells of each model have, an axis at a time."""
 
     def __init__(self, matcher: Matcher, cells: Iterable[Seen], narrowed: Collection[str]) -> None:
         self._matcher = matcher
         self._axes = tuple(axis for axis in _AXES if axis in _SCOPES or axis in narrowed)
-        self._values: dict[str, dict[str, set[Any]]] = {}
+        self._values: dict[Any, dict[str, set[Any]]] = {}
         for cell in cells:
-            values = self._values.setdefault(cell.model, {axis: set() for axis in self._axes})
+            model = _AXES["model"].value(cell)
+            values = self._values.setdefault(model, {axis: set() for axis in self._axes})
             for axis in self._axes:
                 values[axis].add(_AXES[axis].value(cell))
 
@@ -327,6 +366,25 @@ class _Scope:
 
 def _like(patterns: Collection[str], value: str) -> bool:
     return any(value == each or fnmatchcase(value, each) for each in patterns)
+
+
+def takes_model(patterns: Collection[str], name: str, full_name: str) -> bool:
+    """Tell whether one of several patterns is about a model.
+
+    A pattern is about the models whose names are like it, or whose full names end in what is like it; behind a slash,
+    about those whose names are like the rest of it, and no others.
+
+    Args:
+        patterns: such as ``half_plus_two``, ``models/*`` or ``/half_plus_two``.
+        name: of the model.
+        full_name: the same with all folders above it.
+    """
+    return any(
+        _like((each[1:],), name)
+        if each.startswith("/")
+        else _like((each,), name) or _like((each,), ending(full_name, each))
+        for each in patterns
+    )
 
 
 def _releases(releases: Releases | None, value: str | None) -> bool:
@@ -353,7 +411,7 @@ class _Axis:
 
 
 _AXES: Mapping[str, _Axis] = {
-    "model": _Axis(lambda c: c.model, lambda e, v: _like(e.models, v)),
+    "model": _Axis(lambda c: (c.model, c.full_name), lambda e, v: takes_model(e.models, *v)),
     "consumer": _Axis(lambda c: c.consumer, lambda e, v: _releases(e.consumer, v)),
     "producer": _Axis(lambda c: c.producer, lambda e, v: _releases(e.producer, v)),
     "strip": _Axis(lambda c: c.strip, lambda e, v: _strip(e.strip, v)),

@@ -20,6 +20,7 @@ from savedmodel_compat.errors import (
 )
 from savedmodel_compat.matrix import _derived
 from savedmodel_compat.matrix._entries import entry_of
+from savedmodel_compat.matrix.inputs import components
 from savedmodel_compat.matrix.judge import one_line
 from savedmodel_compat.matrix.models import Model, Recording, recorded_model
 from savedmodel_compat.runtimes.client import Worker
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from savedmodel_compat.config import Configuration
+    from savedmodel_compat.model import Signature
     from savedmodel_compat.runtimes.base import Runtime
 
 _RECORDED = "recorded.bin"
@@ -226,8 +228,8 @@ def _models_in(entry: Path, order: Order) -> tuple[Model, ...]:
     note = entry / _NOTE
     if not note.exists():
         return models
-    said = (note.read_text("utf-8"),)
-    return tuple(replace(model, notes=said) for model in models)
+    said = note.read_text("utf-8")
+    return tuple(replace(model, notes=(said, *model.notes)) for model in models)
 
 
 def _export(worker: Worker, order: Order, limits: Limits, into: Path) -> None:
@@ -283,7 +285,13 @@ def _read_recordings(path: Path) -> _Recordings:
     sides: dict[str, dict[str, np.ndarray[Any, Any]]] = {}
     for part in map(Part.of, header["recorded"]):
         calls = found.setdefault(part.tags, {}).setdefault(part.signature, [])
-        if part.call == len(calls):
+        if part.alias is None and part.side == "inputs":
+            if part.call != len(calls):
+                tags = "" if part.tags is None else f" of MetaGraph {list(part.tags)}"
+                raise ExportError(
+                    f"the exporter recorded signature '{part.signature}'{tags} twice, under keys that mean the same",
+                    hint="record several calls of one signature as a list",
+                )
             sides = {"inputs": {}, "outputs": {}}
             calls.append(Recording(inputs=sides["inputs"], outputs=sides["outputs"]))
         if part.alias is not None:
@@ -301,7 +309,14 @@ def _checked_models(folder: Path, order: Order, recorded: _Recordings) -> tuple[
                 f"{order.label} recorded MetaGraph {list(model.tags)} both with its tags and without any"
             )
         by_tags[model.tags] = model
-    return tuple(by_tags.values())
+    first, *more = by_tags.values()
+    written = saved_models.read(saved_models.locate(folder)).meta_graphs
+    unrecorded = [graph.tags for graph in written if graph.tags not in by_tags]
+    notes = (
+        f"not looked at, as the exporter recorded nothing of it: MetaGraph {list(tags)}"
+        for tags in unrecorded
+    )
+    return replace(first, notes=(*first.notes, *notes)), *more
 
 
 def _checked_model(
@@ -324,6 +339,7 @@ def _checked_model(
         raise ExportError(f"{order.label} wrote no SavedModel: {error.message}") from error
     except UsageError as error:
         raise ExportError(f"{order.label}: {error.message}") from error
+    assert model.meta_graph is not None
     cases = {case.signature: case for case in model.cases}
     unknown = sorted(set(recordings) - set(cases))
     if unknown:
@@ -334,7 +350,25 @@ def _checked_model(
         for call in calls:
             _check_aliases(order, key, "inputs", call.inputs, cases[key].inputs)
             _check_aliases(order, key, "outputs", call.outputs, cases[key].outputs)
+            _check_shapes(order, model.meta_graph.signatures[key], call.inputs)
     return model
+
+
+def _check_shapes(order: Order, signature: Signature, recorded: Mapping[str, Any]) -> None:
+    """Refuse recorded inputs that the signature cannot have been fed with."""
+    for alias, spec in signature.inputs.items():
+        for name, dense in components(alias, spec):
+            shape, found = dense.shape, recorded[name].shape
+            if shape is None:
+                continue
+            fits = len(shape) == len(found) and all(
+                size in {None, there} for size, there in zip(shape, found, strict=True)
+            )
+            if not fits:
+                raise ExportError(
+                    f"{order.label}, signature '{signature.key}': recorded inputs '{name}' with the shape {list(found)}, "
+                    f"and the model has {['?' if size is None else size for size in shape]}"
+                )
 
 
 def _check_aliases(

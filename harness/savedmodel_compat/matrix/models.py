@@ -151,11 +151,13 @@ def recorded_model(
     """
     saved = saved_models.read(path)
     meta_graph = _choose(saved, tags)
+    found = _signatures(meta_graph, None)
+    unrecorded = [key for key, _ in found if key not in recordings]
     cases = tuple(
-        _recorded_case(found, meta_graph, recordings[key])
+        _recorded_case(signature, meta_graph, recordings[key])
         if key in recordings
-        else _generated_case(found, meta_graph, None, seed)
-        for key, found in _signatures(meta_graph, None)
+        else _generated_case(signature, meta_graph, None, seed)
+        for key, signature in found
     )
     return Model(
         name=name,
@@ -167,6 +169,10 @@ def recorded_model(
         cases=cases,
         meta_graph=meta_graph,
         exporter=name,
+        notes=tuple(
+            f"the exporter recorded nothing of signature '{key}', and its inputs are made up"
+            for key in unrecorded
+        ),
     )
 
 

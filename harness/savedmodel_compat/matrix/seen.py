@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from savedmodel_compat.matrix.cells import Result
+
+Claim = tuple["str | None", "str | None", "str | None", "tuple[str, ...]"]
+"""Why a cell failed: the first cause, op, attr, and the other causes."""
 
 UNKNOWN = "unknown"
 """What stands for a producer, or a way of stripping, that nothing tells."""
@@ -32,6 +37,7 @@ class Seen:
         outcome: what became of it, as records write it.
         started: whether its process was started.
         cause: the first cause of a failure.
+        also: its other causes, in their order.
         op: what the cause is about, if it says so.
         attr: the same.
         why: the reason or the message, in one line.
@@ -53,11 +59,17 @@ class Seen:
     outcome: str
     started: bool = True
     cause: str | None = None
+    also: tuple[str, ...] = ()
     op: str | None = None
     attr: str | None = None
     why: str = ""
     compared: int = 0
     expected: bool = False
+
+    @property
+    def full_name(self) -> str:
+        """The model's name with all folders above it, if it is named by its folder; else its name."""
+        return _full_name(self.model, self.path)
 
     @property
     def failed(self) -> bool:
@@ -70,9 +82,26 @@ class Seen:
         return self.outcome in {"pass", "fail"}
 
     @property
-    def claim(self) -> tuple[str | None, str | None, str | None]:
-        """Why it failed: cause, op and attr."""
-        return self.cause, self.op or None, self.attr or None
+    def claim(self) -> Claim:
+        """Why it failed: the first cause, op, attr, and the other causes."""
+        return self.cause, self.op or None, self.attr or None, self.also
+
+
+# An export is named by its exporter: where it lies, in a cache, is no name of it.
+@lru_cache(maxsize=4096)
+def _full_name(model: str, path: str) -> str:
+    folder = PurePath(path).as_posix()
+    return folder if f"/{folder}".endswith(f"/{model}") else model
+
+
+def ending(full_name: str, like: str) -> str:
+    """Return the last parts of a model's full name, as many as another name has.
+
+    Args:
+        full_name: of the model.
+        like: the other name, such as ``models/half_plus_two``, which has two.
+    """
+    return "/".join(full_name.split("/")[-like.count("/") - 1 :])
 
 
 def of_result(result: Result) -> Seen:
@@ -93,6 +122,7 @@ def of_result(result: Result) -> Seen:
         outcome=result.outcome.value,
         started=result.stage is not None,
         cause=result.cause,
+        also=result.causes[1:],
         op=result.detail.op,
         attr=result.detail.attr,
         why=result.reason or result.message,
@@ -118,6 +148,7 @@ def of_record(cell: Mapping[str, Any]) -> Seen:
         outcome=cell["outcome"],
         started=cell["stage"] is not None,
         cause=cell["cause"],
+        also=tuple(cell["causes"][1:]),
         op=cell["detail"]["op"],
         attr=cell["detail"]["attr"],
         why=cell["reason"] or cell["message"],

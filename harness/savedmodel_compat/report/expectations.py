@@ -53,15 +53,26 @@ def why_expected(verdict: Verdict) -> str:
 
 def count(judgement: Judgement) -> str:
     """Return in one line how many failures were expected, and how many expectations are about something else."""
-    expected = sum(judgement.expected)
-    failures = "1 failure" if expected == 1 else f"{expected} failures"
-    said = f"{failures} expected by {judgement.file.path}"
+    said = f"{counted(sum(judgement.expected), 'failure')} expected by {judgement.file.path}"
     others = len(judgement.out_of_scope)
-    return (
-        f"{said}; {others} of its {len(judgement.file.entries)} are out of scope"
-        if others
-        else said
-    )
+    if not others:
+        return said
+    verb = "is" if others == 1 else "are"
+    return f"{said}; {others} of its {len(judgement.file.entries)} {verb} out of scope"
+
+
+def notes(judgement: Judgement) -> Iterator[str]:
+    """Yield what `count` says, and a line for each expectation that seems to mean a model of the run and names none."""
+    yield count(judgement)
+    for each in judgement.misnamed[:_SHOWN]:
+        yield f"{each.expectation.place}: no model is called {each.pattern}; near is {each.near}"
+    if len(judgement.misnamed) > _SHOWN:
+        yield f"and {len(judgement.misnamed) - _SHOWN} more that name no model, and nearly do"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number of things in words, such as ``1 cell`` or ``2 cells``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def as_json(judgement: Judgement) -> dict[str, Any]:
@@ -88,7 +99,8 @@ def as_json(judgement: Judgement) -> dict[str, Any]:
 def soon(expectation: Expectation, day: date) -> str:
     """Return that an expectation is about to expire."""
     days = (expectation.expires - day).days
-    left = "today is its last day" if days == 0 else f"{days} days are left"
+    left = f"{counted(days, 'day')} {'is' if days == 1 else 'are'} left"
+    left = left if days else "today is its last day"
     return f"{expectation.place}: expires {expectation.expires}, {left}; {expectation.whose} looks after it"
 
 
@@ -103,7 +115,7 @@ def _broken(
     for cell in cells[:_SHOWN]:
         yield f"  cell    {cell.id}: {_became(cell)}"
     if len(cells) > _SHOWN:
-        yield f"  and {len(cells) - _SHOWN} more cells"
+        yield f"  and {counted(len(cells) - _SHOWN, 'more cell')}"
     yield f"  do      {_DO[breach]}" + _narrower(first, cells)
 
 

@@ -72,7 +72,10 @@ class _Row:
     @property
     def cells(self) -> tuple[str, str, str]:
         """The line's head, in columns."""
-        return _cut(printable(self.model)), printable(self.producer or "?"), _STRIP[self.strip]
+        # Serving's own tag set goes without saying.
+        tags = f" [{','.join(self.tags)}]" if self.tags not in {("serve",), ()} else ""
+        model = _cut(printable(f"{self.model}{tags}"))
+        return model, printable(self.producer or "?"), _STRIP[self.strip]
 
     def __str__(self) -> str:
         """Return the row in words."""
