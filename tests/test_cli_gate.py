@@ -96,6 +96,21 @@ def test_what_is_expected_and_does_not_happen(
     assert "module-2.21.0:serve:stripped:2.21.0:" in shown
 
 
+def test_what_is_out_of_scope_is_told(run: Run, write: Write) -> None:
+    """A run says in one line how many expectations are about something else, and what a name nearly is."""
+    other = KNOWN.replace("module-*", "models/modul-2.21.0")
+    file = write(KNOWN + other)
+    _, shown = run(*OLD, "--expectations", file, code=0)
+    assert f"1 failure expected by {file}; 1 of its 2 is out of scope\n" in shown
+    assert f"{file}:12: no model is called models/modul-2.21.0; near is module-2.21.0\n" in shown
+
+
+def test_the_end_of_a_path_names_a_model(run: Run, write: Write) -> None:
+    """An expectation that was written for pytest, where a model has its folders, holds on the command line."""
+    file = write(**{"module-*": "tests/models/module-2.21.0"})
+    assert run(*OLD, "--expectations", file, code=0)[0]["expected"] == 1
+
+
 def test_a_stale_one(run: Run, write: Write) -> None:
     """Seeded fault: an expectation about a signature that the model has not is exit code 1, unless others were asked for."""
     file = write(**{"owner =": 'signature = "gone"\n    owner =', '"<2.5"': '"2.21"'})
@@ -118,7 +133,9 @@ def test_an_expired_one(run: Run, write: Write) -> None:
 
 def test_nothing_but_expected_failures(run: Run, write: Write) -> None:
     """A run in which nothing was compared is still exit code 5."""
-    assert run("--on", "2.4.4", "--expectations", write(), code=5)[0]["expected"] == 1
+    said, shown = run("--on", "2.4.4", "--expectations", write(), code=5)
+    assert said["expected"] == 1
+    assert "hint: failures that are expected do not count as compared" in shown
 
 
 def test_a_file_that_is_not_sound(write: Write, capfd: pytest.CaptureFixture[str]) -> None:
@@ -176,6 +193,40 @@ def test_a_draft_replaces_nothing(run: Run, write: Write, tmp_path: Path) -> Non
     assert Path(file).read_text() == before
 
 
+def test_a_draft_of_the_past(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Seeded fault: a date that is past would excuse nothing, and is exit code 4."""
+    record = tmp_path / "record.json"
+    record.write_text('{"cells": [], "interrupted": false}')
+    assert cli.run(["expectations", "draft", str(record), "--expires", "2020-01-01"]) == 4
+    assert "--expires 2020-01-01 is past" in capfd.readouterr().err
+    today_still = ["--expires", today().isoformat(), "--owner", "ops"]
+    assert cli.run(["expectations", "draft", str(record), *today_still]) == 0
+
+
+def test_infra_errors_are_told(run: Run, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Seeded fault: what could not be run is in neither draft nor floors, and both say how many cells that is."""
+    run("--on", "2.4.4,2.21.0", code=1)
+    record, floors = tmp_path / "record.json", str(tmp_path / "floors.toml")
+    said = json.loads(record.read_text())
+    said["cells"][-1] |= {"outcome": "infra-error", "reason": "no network"}
+    record.write_text(json.dumps(said))
+    failed = sum(each["outcome"] == "fail" for each in said["cells"])
+    assert cli.run(["expectations", "draft", str(record), "--owner", "ops"]) == 0
+    assert f"for {failed} failure; 1 infra-error left out" in capfd.readouterr().err
+    assert cli.run(["floors", str(record), "--tier", "2.4.4,2.21.0", "-o", floors]) == 0
+    assert "warning: 1 infra-error in these records" in capfd.readouterr().err
+
+
+def test_a_tier_that_no_on_could_be(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Seeded faults: floors of what is neither release nor set would never be looked at, and are exit code 4."""
+    record, floors = tmp_path / "record.json", tmp_path / "floors.toml"
+    record.write_text('{"cells": [], "interrupted": false}')
+    for tier in ("smok", "2.99", ">2.99"):
+        assert cli.run(["floors", str(record), "--tier", tier, "-o", str(floors)]) == 4
+        assert f"--tier {tier} is nothing that --on can be" in capfd.readouterr().err
+    assert not floors.exists()
+
+
 def test_check_without_records(write: Write, capfd: pytest.CaptureFixture[str]) -> None:
     """`check` of a file alone: 0 if it is sound, a warning in its last month, 1 if one is expired, 4 if it does not parse."""
     assert cli.run(["expectations", "check", write()]) == 0
@@ -211,9 +262,11 @@ def test_floors_hold_a_run(run: Run, tmp_path: Path, capfd: pytest.CaptureFixtur
         text.replace('"2.20.0" = { collected = 2', '"2.20.0" = { collected = 3')
     )
     _, shown = run("--on", tier, "--floors", floors, code=1)
-    assert f"{floors} [{tier}]: consumer 2.20.0: 2 collected, and the floor is 3" in shown
+    assert f"{floors} [{tier}]: consumer 2.20.0: 2/2/2, floor 3/2/2 (coll" in shown
+    assert "hint: find what is no longer collected or run; " in shown
+    assert f"floors RECORD.json --tier '{tier}' -o {floors}" in shown
     _, shown = run("--on", tier, "--floors", floors, "--signature", "lookup", code=1)
-    assert "in all: 2 collected, and the floor is 4" in shown
+    assert "in all: 2/2/2, floor 4/4/4" in shown
 
 
 def test_a_tier_without_floors(run: Run, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -233,7 +286,7 @@ def test_floors_keep_other_tiers(
     run("--on", "2.21.0", code=0)
     record = str(tmp_path / "record.json")
     assert cli.run(["floors", record, "--tier", "smoke", "-o", str(floors)]) == 0
-    assert "2 collected, 2 run, 2 compared; before -, 9, -" in capfd.readouterr().err
+    assert "2 collected, 2 run, 2 compared; before -/9/-" in capfd.readouterr().err
     assert "[all]\ntotal = { run = 7 }" in floors.read_text()
 
 

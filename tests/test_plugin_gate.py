@@ -117,6 +117,23 @@ def test_expected_failures_alone_are_success(project: pytest.Pytester) -> None:
     assert result.ret == 0
 
 
+def test_a_folder_is_a_name(project: pytest.Pytester) -> None:
+    """What is written for the command line, where a model is its folder, holds here; what nearly is a name is told."""
+    (project.path / "models").mkdir()
+    (project.path / "model").rename(project.path / "models" / "half")
+    known = KNOWN.replace('"model"', '"half"')
+    expect(project, known + known.replace("half", "hald/hallf"))
+    project.makepyfile(TEST.format(on=OLD).replace('"model"', '"models/half"'))
+    result = run_pytest(project, "-pno:xdist")
+    result.assert_outcomes(xfailed=1, passed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "savedmodel-compat: 1 failure expected by *; 1 of its 2 is out of scope",
+            "savedmodel-compat: *:11: no model is called hald/hallf; near is models/half",
+        ]
+    )
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -257,8 +274,9 @@ def test_floors_hold_a_session(project: pytest.Pytester, spread: Run) -> None:
     result.stdout.fnmatch_lines(
         [
             "*fewer cells than before*",
-            "floors.toml ?2.21.0?: in all: 1 collected, and the floor is 3",
-            "floors.toml ?2.21.0?: consumer 2.20.0: 0 compared, and the floor is 1, no cell of it is there",
+            "floors.toml ?2.21.0?: consumer 2.20.0: 0/0/0, floor -/-/1 (collected/run/compared)",
+            "floors.toml ?2.21.0?: in all: 1/1/1, floor 3/-/- (collected/run/compared)",
+            "find what is no longer collected or run; *--tier '2.21.0' -o floors.toml",
         ]
     )
 
@@ -279,9 +297,7 @@ def test_floors_of_a_part_of_a_session(project: pytest.Pytester, spread: Run) ->
     floor(project, total=99)
     result = spread(*FEW, "-k", "test_other")
     assert result.ret == 0
-    result.stdout.fnmatch_lines(
-        ["*floors.toml ?2.21.0? are not looked at: 1 tests were deselected"]
-    )
+    result.stdout.fnmatch_lines(["*floors.toml ?2.21.0? are not looked at: 1 test was deselected"])
 
 
 def test_floors_without_the_tier(project: pytest.Pytester) -> None:
@@ -300,7 +316,7 @@ def test_floors_where_no_cell_is_collected(project: pytest.Pytester) -> None:
     result = run_pytest(project, "-pno:xdist", *FEW)
     result.assert_outcomes(passed=1)
     assert result.ret == 1
-    result.stdout.fnmatch_lines(["*in all: 0 collected, and the floor is 1"])
+    result.stdout.fnmatch_lines(["*in all: 0/0/0, floor 1/-/- (collected/run/compared)"])
 
 
 def test_floors_where_paths_are_named(project: pytest.Pytester) -> None:

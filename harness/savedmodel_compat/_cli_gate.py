@@ -308,8 +308,8 @@ def floors(records: tuple[Path, ...], tier: str, output: Path) -> None:
             "a record of a run that was interrupted says nothing of how many cells there are",
             hint="let it run to its end",
         )
-    counted = count(cells)
-    if not counted.total.run:
+    here = count(cells)
+    if not here.total.run:
         raise EmptySelectionError(
             "no cell of these records was run: there is nothing to be a floor"
         )
@@ -322,8 +322,8 @@ def floors(records: tuple[Path, ...], tier: str, output: Path) -> None:
         )
     tiers = _floors_file.read(output) if output.exists() else {}
     before = tiers.get(tier)
-    _floors_file.write({**tiers, tier: counted}, output)
-    total = counted.total
+    _floors_file.write({**tiers, tier: here}, output)
+    total = here.total
     said = f"{total.collected} collected, {total.run} run, {total.compared} compared"
     if before is not None:
         said += f"; before {before.total}"

@@ -67,16 +67,26 @@ class Records:
             known = self._cells.get((cell_id, path), cell)
             self._cells[cell_id, path] = min(known, cell, key=_badness)
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Write the record."""
+        """Write the record, before anybody else may fail and whatever comes of judging it."""
+        judgement = None
+        try:
+            if exitstatus != pytest.ExitCode.INTERRUPTED:
+                judgement = self._judgement()
+        finally:
+            self._write(session, judgement, interrupted=exitstatus == pytest.ExitCode.INTERRUPTED)
+
+    def _write(
+        self, session: pytest.Session, judgement: Judgement | None, *, interrupted: bool
+    ) -> None:
         from savedmodel_compat.report.record import of_cells, write
 
-        interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
         record = of_cells(
             [cell for _, cell in sorted(self._cells.items())],
             started=self._started,
             interrupted=interrupted,
-            judgement=None if interrupted else self._judgement(),
+            judgement=judgement,
         )
         try:
             write(record, self._path)

@@ -43,7 +43,7 @@ def test_a_rectangle_of_releases() -> None:
     [entry] = drafted(cells).entries
     assert said(entry) == (("cnn",), "1.15.5,2.11.1,2.21.0", "<1.15")
     assert entry.claim == "attr-unknown Conv2D.explicit_paddings"
-    assert entry.reason.startswith("Conv2D.explicit_paddings: A node carries an attr")
+    assert entry.reason.startswith("A node carries an attr")
     assert (entry.strip, entry.loaders) == (False, ("c",))
 
 
@@ -86,6 +86,16 @@ def test_what_is_expected_already_is_not_drafted() -> None:
     assert drafted([failing(expected=True)]).entries == ()
 
 
+def test_a_model_whose_name_ends_anothers() -> None:
+    """Where one model's name is the end of another's, the entry is about the one that fails."""
+    cells = [failing("half", path="/r/half"), cell("models/half", path="/r/models/half")]
+    [entry] = drafted(cells).entries
+    assert entry.models == ("/half",)
+    assert not judged([entry], cells).is_broken
+    [entry] = drafted([cells[0], failing("models/half", path="/r/models/half")]).entries
+    assert entry.models == ("/half", "models/half")
+
+
 def test_what_no_pattern_can_name() -> None:
     """A release that is no version, and two cells that differ in nothing that a pattern sees, are left and told."""
     vendor = failing(producer="a vendor's")
@@ -118,7 +128,7 @@ WAYS = st.sampled_from(
 )
 PLACES = st.fixed_dictionaries(
     {
-        "model": st.sampled_from(["cnn", "c*n", "[a]"]),
+        "model": st.sampled_from(["cnn", "c*n", "[a]", "a/cnn", "b/a/cnn"]),
         "consumer": st.sampled_from(["1.15.5", "2.3.4", "2.4.4", "2.5.3", "2.21.0"]),
         "producer": st.sampled_from(["1.15.5", "2.11.1", "2.7.0", None]),
         "strip": st.sampled_from([True, False, None]),

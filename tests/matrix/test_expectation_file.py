@@ -131,7 +131,9 @@ def test_an_empty_file_expects_nothing(reading: Reader) -> None:
         ("owner", "tags = 3\nowner", "tags is 3"),
         ("owner", 'op = ""\nowner', "op is ''"),
         ("[[expectation]]", "[[expectations]]", "unknown key 'expectations'"),
-        ("[[expectation]]", "[expectation]", "[[expectation]]"),
+        ("[[expectation]]", "[expectation]", "[expectation] is one table"),
+        ("[[expectation]]", "[expectation]", "begin each expectation with [[expectation]]"),
+        ("[[expectation]]", "expectation = [3]\n[x]", "unknown key 'x'"),
         ("[[expectation]]", "[[expectation", "do not parse"),
     ],
 )
@@ -141,6 +143,18 @@ def test_mistakes(reading: Reader, before: str, after: str, said: str) -> None:
         reading(LEAST.replace(before, after, 1))
     assert said in str(caught.value)
     assert "expectations.toml" in str(caught.value)
+
+
+def test_single_brackets(reading: Reader) -> None:
+    """Seeded fault: one or more tables where a list is meant are told with the line of the first, and nothing of what is in them."""
+    for text in (f"# {LEAST[:3]}\n\n{LEAST}", LEAST + LEAST):
+        said = text.replace("[[expectation]]", "[expectation]")
+        line = said[: said.index("[expectation]")].count("\n") + 1
+        with pytest.raises(ConfigurationError, match=rf"toml:{line}: \[expectation\] is") as caught:
+            reading(said)
+        assert "mnist" not in str(caught.value)
+    with pytest.raises(ConfigurationError, match="is no list of tables"):
+        reading("expectation = 3")
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

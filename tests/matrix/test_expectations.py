@@ -155,6 +155,60 @@ def test_each_axis_narrows(pattern: dict[str, Any], other: dict[str, Any]) -> No
     assert judged([expectation(**pattern)], cells).expected == (True, False)
 
 
+@pytest.mark.parametrize(
+    ("pattern", "model", "path", "is_meant"),
+    [
+        ("half", "models/half", "/r/models/half", True),
+        ("h?lf", "models/half", "/r/models/half", True),
+        ("models/half", "half", "/r/models/half", True),
+        ("models/half", "models/half", "/r/models/half", True),
+        ("/models/half", "models/half", "/r/models/half", True),
+        ("/half", "models/half", "/r/models/half", False),
+        ("a/half", "b/half", "/r/b/half", False),
+        ("a/half", "half", "/r/b/half", False),
+        ("half", "models/behalf", "/r/models/behalf", False),
+        ("half", "models/half/00000123", "/r/models/half/00000123", False),
+        ("half/00000123", "models/half/00000123", "/r/models/half/00000123", True),
+        ("cache/model", "exporter", "/cache/model", False),
+        ("model", "exporter", "/cache/model", False),
+    ],
+)
+def test_what_a_model_is_called(pattern: str, model: str, path: str, is_meant: bool) -> None:
+    """A name, or the end of a path, is the same model wherever it is run from; what has more folders is exact."""
+    said = judged([expectation(models=(pattern,))], [failing(model, path=path)])
+    assert said.expected == (is_meant,)
+    assert bool(said.out_of_scope) is not is_meant
+
+
+def test_a_folder_tells_models_apart() -> None:
+    """Of two models in folders of one name, an expectation with a folder is about its own; one without, about both."""
+    cells = [failing("a/x", path="/r/a/x"), cell("b/x", path="/r/b/x")]
+    said = judged([expectation(models=("a/x",))], cells)
+    assert said.expected == (True, False)
+    assert not said.is_broken
+    assert breaches(judged([expectation(models=("x",))], cells)) == [Breach.PASSED]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "near"),
+    [
+        ("half_plus_tow", "models/half_plus_two"),
+        ("other/half_plus_two", "models/half_plus_two"),
+        ("half_plus_three", None),
+        ("mlp", None),
+    ],
+)
+def test_a_name_that_is_near(pattern: str, near: str | None) -> None:
+    """Seeded faults: an expectation that nearly names a model of the run is told with it; one about another model is not."""
+    cells = [cell("models/half_plus_two", path="/r/models/half_plus_two"), cell()]
+    said = judged([expectation(models=(pattern,))], cells)
+    assert [(each.pattern, each.near) for each in said.misnamed] == (
+        [(pattern, near)] if near else []
+    )
+    assert not said.is_broken
+    assert not judged([expectation(models=(pattern,))], cells, whole=False).misnamed
+
+
 def test_what_was_never_started_may_have_any_signature() -> None:
     """An export that gave no model has neither tags nor signatures; an expectation about one of them was not run."""
     gone = cell(outcome="unsupported", started=False, tags=(), signature=None)

@@ -9,7 +9,7 @@ from tests.matrix.made_cells import cell, failing
 
 from savedmodel_compat.errors import ConfigurationError
 from savedmodel_compat.matrix import _floors_file
-from savedmodel_compat.matrix.floors import AXES, Count, Tier, count, shortfalls
+from savedmodel_compat.matrix.floors import AXES, Count, Tier, advice, count, shortfalls
 
 CELLS = [
     cell("cnn", "2.4.4"),
@@ -50,16 +50,15 @@ def test_fewer_are_told_with_their_axis() -> None:
     """Seeded faults: a cell that is gone, one that is no longer run, one that is no longer compared."""
     floors = count(CELLS)
     gone = list(map(str, shortfalls(floors, count(CELLS[1:]))))
-    assert "in all: 4 collected, and the floor is 5" in gone
-    assert "consumer 2.4.4: 1 collected, and the floor is 2" in gone
+    assert "in all: 4/3/2, floor 5/4/3 (collected/run/compared)" in gone
+    assert "consumer 2.4.4: 1/0/0, floor 2/1/1 (collected/run/compared)" in gone
     unrun = [cell("cnn", "2.4.4", outcome="not-run", compared=0), *CELLS[1:]]
     said = list(map(str, shortfalls(floors, count(unrun))))
-    assert "in all: 3 run, and the floor is 4" in said
-    assert not any("collected" in each for each in said)
+    assert "in all: 5/3/2, floor 5/4/3 (collected/run/compared)" in said
     uncompared = [cell("cnn", "2.4.4", compared=0), *CELLS[1:]]
     said = list(map(str, shortfalls(floors, count(uncompared))))
-    assert "model cnn: 1 compared, and the floor is 2" in said
-    assert not any(" run," in each for each in said)
+    assert "model cnn: 3/3/1, floor 3/3/2 (collected/run/compared)" in said
+    assert len(said) == len(set(said))
 
 
 def test_a_value_that_is_missing() -> None:
@@ -67,18 +66,59 @@ def test_a_value_that_is_missing() -> None:
     floors = count(CELLS)
     others = [cell("cnn", "2.21.0"), *CELLS[1:]]
     moved = [each for each in others if each.consumer != "1.15.5"] + [cell("cnn", "2.20.0")]
-    [first, *_] = [s for s in shortfalls(floors, count(moved)) if s.value == "1.15.5"]
+    [first, *_] = shortfalls(floors, count(moved))
     assert first.missing
-    assert str(first) == (
-        "consumer 1.15.5: 0 collected, and the floor is 1, no cell of it is there"
-    )
+    assert str(first) == "consumer 1.15.5: 0/0/0, floor 1/1/0 (collected/run/compared)"
+
+
+def test_what_is_gone_is_told_first() -> None:
+    """Values that are gone stand before the total and what there is less of."""
+    said = shortfalls(count(CELLS), count(CELLS[3:4]))
+    missing = [each.missing for each in said]
+    assert missing == sorted(missing, reverse=True)
+    assert said[0].value == "cnn"
+    assert next(each.axis for each in said if not each.missing) == ""
+
+
+@pytest.mark.parametrize(
+    ("floor", "models", "holds"),
+    [
+        ("x", ["models/x"], True),
+        ("models/x", ["x"], True),
+        ("other/x", ["models/x"], False),
+        ("other/x", ["x"], False),
+        ("x", ["models/x", "more/x"], False),
+        ("x", ["models/x", "x"], True),
+    ],
+)
+def test_a_model_by_another_name(floor: str, models: list[str], holds: bool) -> None:
+    """A model counts under the name that its floor has for it, be it with more folders or fewer; never two under one."""
+    floors = Tier(values={"model": {floor: Count(collected=1)}})
+    folders = {"x": "/r/models/x"}
+    cells = [cell(model, path=folders.get(model, f"/r/{model}")) for model in models]
+    found = count(cells, floors)
+    assert found.total.collected == len(models)
+    assert (shortfalls(floors, found) == []) is holds
+
+
+def test_a_floor_that_is_the_models_own() -> None:
+    """Where floors have a model's name and the end of it, its cells count under the name, and the other is gone."""
+    floors = Tier(values={"model": {"x": Count(run=1), "models/x": Count(run=1)}})
+    found = count([cell("models/x", path="/r/models/x")], floors)
+    assert list(found.values["model"]) == ["models/x"]
+    assert [each.value for each in shortfalls(floors, found)] == ["x"]
+
+
+def test_what_to_do() -> None:
+    """What to do names the command that writes the floors anew."""
+    assert advice("floors.toml", ">=2.4").endswith("--tier '>=2.4' -o floors.toml")
 
 
 def test_a_floor_that_nobody_set() -> None:
     """A file written by hand may set some floors and leave others."""
     floors = Tier(values={"loader": {"c": Count(compared=4)}})
     assert list(map(str, shortfalls(floors, count(CELLS)))) == [
-        "loader c: 3 compared, and the floor is 4"
+        "loader c: 5/4/3, floor -/-/4 (collected/run/compared)"
     ]
 
 

@@ -127,35 +127,94 @@ def test_a_missing_slice_is_seen(tmp_path: Path) -> None:
 
 def test_slices_that_leave_a_gap_are_seen(tmp_path: Path) -> None:
     """A tensor of which a slice is not even described is no tensor with zeros in it."""
-
-    def described_once(pairs: Pairs) -> None:
-        tensors = []
-        for _, each in _fields(_content(pairs[0][1], 1)):
-            fields = _fields(each)
-            if _content(each, 1) == b"partitioned":
-                fields.pop()
-            tensors.append((1, _message(fields)))
-        pairs[0] = (b"", _message([(1, _message(tensors))]))
-
-    found = read_v1(_changed(tmp_path, described_once))
+    file = _changed(tmp_path, lambda pairs: _list_slices(pairs, lambda slices: slices[:-1]))
+    found = read_v1(file)
     with pytest.raises(DamagedModelError, match="4 of 10 elements of 'partitioned'"):
         found.read("partitioned")
 
 
 def test_too_few_values_are_seen(tmp_path: Path) -> None:
     """Of too few values, the last is not repeated, as it is in a constant of a graph."""
-
-    def cut(pairs: Pairs) -> None:
-        at = _last_of(pairs, b"narrow")
-        saved = _fields(_content(pairs[at][1], 2))
-        tensor = schema.TensorProto()
-        tensor.int_val.extend([-128, 127])
-        short = [(n, c) for n, c in saved if n != 3] + [(3, tensor.SerializeToString())]
-        pairs[at] = (pairs[at][0], _message([(2, _message(short))]))
-
-    found = read_v1(_changed(tmp_path, cut))
-    with pytest.raises(DamagedModelError, match="has 2 values, and 3 are its size"):
+    found = read_v1(_with_values(tmp_path, b"narrow", schema.TensorProto(int_val=[-128, 127])))
+    with pytest.raises(DamagedModelError, match="has 2 values in int_val, and 3 are its size"):
         found.read("narrow")
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "own", "other"),
+    [
+        ("dense/odd", schema.TensorProto(double_val=[1, 2, 3, 4]), "float_val", "double_val"),
+        ("dense/odd", schema.TensorProto(float_val=[7, 8], int_val=[1, 2]), "float_val", "int_val"),
+        (
+            "dense/odd",
+            schema.TensorProto(float_val=[1, 2, 3, 4], tensor_content=bytes(16)),
+            "float_val",
+            "tensor_content",
+        ),
+        ("dense/odd", schema.TensorProto(tensor_content=bytes(16)), "float_val", "tensor_content"),
+        ("half", schema.TensorProto(float_val=[1, 2, 3]), "half_val", "float_val"),
+        ("words", schema.TensorProto(int_val=[1, 2, 3, 4]), "string_val", "int_val"),
+        ("complex", schema.TensorProto(dcomplex_val=[1, 2, 3, 4]), "scomplex_val", "dcomplex_val"),
+    ],
+)
+def test_values_in_a_field_of_another_type_are_refused(
+    name: str, values: schema.TensorProto, own: str, other: str, tmp_path: Path
+) -> None:
+    """They are neither read as zeros nor counted as values; the text names the tensor, and both fields."""
+    found = read_v1(_with_values(tmp_path, name.encode(), values))
+    words = f"of '{name}' has values in {other}, and those of .* stand in {own}"
+    with pytest.raises(DamagedModelError, match=words):
+        found.read(name)
+
+
+def test_half_a_complex_value_is_refused(tmp_path: Path) -> None:
+    """Each takes two numbers."""
+    for count in (3, 5):
+        values = schema.TensorProto(scomplex_val=[1.0] * count)
+        found = read_v1(_with_values(tmp_path, b"complex", values))
+        with pytest.raises(DamagedModelError):
+            found.read("complex")
+
+
+def test_a_slice_that_is_stored_twice_is_refused(tmp_path: Path) -> None:
+    """Which of the two holds, nothing says."""
+
+    def again(pairs: Pairs) -> None:
+        at = _last_of(pairs, b"narrow")
+        pairs.insert(at + 1, (pairs[at][0] + b"\0", pairs[at][1]))
+
+    with pytest.raises(DamagedModelError, match="of 'narrow' is stored twice"):
+        read_v1(_changed(tmp_path, again))
+
+
+def test_a_slice_that_is_listed_twice_is_refused(tmp_path: Path) -> None:
+    """However often it is listed, no more time is taken than for once."""
+    file = _changed(tmp_path, lambda pairs: _list_slices(pairs, lambda slices: slices * 2000))
+    with pytest.raises(DamagedModelError, match="lists a slice of 'partitioned' twice"):
+        read_v1(file)
+
+
+def test_slices_that_overlap_are_refused(tmp_path: Path) -> None:
+    """No element of a tensor is in two slices of it."""
+    whole = _message([(1, b""), (1, b"")])
+    file = _changed(tmp_path, lambda pairs: _list_slices(pairs, lambda slices: [*slices, whole]))
+    with pytest.raises(DamagedModelError, match="of 'partitioned' overlaps those before it"):
+        read_v1(file).read("partitioned")
+
+
+def test_a_shape_that_numpy_has_not_is_named(tmp_path: Path) -> None:
+    """A tensor without elements may have dimensions of any size."""
+    shape = schema.TensorShapeProto()
+    for size in (0, 2**62):
+        shape.dim.add(size=size)
+    described = [(1, b"vast"), (2, shape.SerializeToString()), (-3, wire.as_varint(1))]
+    entry = (b"", _message([(1, _message([(1, _message(described))]))]))
+    (tmp_path / "weights").write_bytes(table([entry]))
+    found = read_v1(tmp_path / "weights")
+    with pytest.raises(
+        UnsupportedError, match=r"has the shape \[0, 4611686018427387904\], of which"
+    ):
+        found.read("vast")
 
 
 def test_a_slice_beyond_its_tensor_is_refused(tmp_path: Path) -> None:
@@ -187,6 +246,31 @@ def _changed(folder: Path, change: Callable[[Pairs], object]) -> Path:
     file = folder / "weights"
     file.write_bytes(table(pairs))
     return file
+
+
+def _with_values(folder: Path, name: bytes, values: schema.TensorProto) -> Path:
+    """Return a copy whose last slice of a tensor has other values."""
+
+    def change(pairs: Pairs) -> None:
+        at = _last_of(pairs, name)
+        saved = _fields(_content(pairs[at][1], 2))
+        others = [(n, c) for n, c in saved if n != 3] + [(3, values.SerializeToString())]
+        pairs[at] = (pairs[at][0], _message([(2, _message(others))]))
+
+    return _changed(folder, change)
+
+
+def _list_slices(pairs: Pairs, change: Callable[[list[bytes]], list[bytes]]) -> None:
+    """Describe the partitioned tensor with other slices."""
+    tensors = []
+    for _, each in _fields(_content(pairs[0][1], 1)):
+        fields = _fields(each)
+        if _content(each, 1) == b"partitioned":
+            slices = change([content for number, content in fields if number == 4])
+            fields = [field for field in fields if field[0] != 4]
+            fields += [(4, content) for content in slices]
+        tensors.append((1, _message(fields)))
+    pairs[0] = (b"", _message([(1, _message(tensors))]))
 
 
 def _last_of(pairs: Pairs, name: bytes) -> int:

@@ -10,9 +10,9 @@ from tests.model import tables
 from tests.model.tables import block, joined, sealed, table, unread
 
 from savedmodel_compat.errors import DamagedModelError
-from savedmodel_compat.model import crc
+from savedmodel_compat.model import crc, wire
 from savedmodel_compat.model._ordered import KeyFormError, slice_of
-from savedmodel_compat.model._snappy import SnappyError, unpack
+from savedmodel_compat.model._snappy import Budget, SnappyError, unpack
 from savedmodel_compat.model._table import TableReader
 
 PAIRS = [(b"", b"header"), *((f"key{i:04}".encode(), b"v" * (i % 200)) for i in range(500))]
@@ -81,6 +81,43 @@ def test_what_snappy_did_not_write_is_refused(packed: bytes, words: str) -> None
     """Lengths and offsets that lie are errors, and take no memory."""
     with pytest.raises(SnappyError, match=words):
         unpack(packed)
+
+
+def test_a_block_that_would_unpack_to_too_much_is_not_unpacked() -> None:
+    """What it claims is compared with what is left before a byte of it is unpacked, which here does not unpack."""
+    packed = wire.as_varint(300_000_000) + b"\xff" * 15_000_000
+    with pytest.raises(SnappyError, match="reaches back"):
+        unpack(packed)
+    with pytest.raises(DamagedModelError, match="above 268435456 bytes, which is not looked at"):
+        entries(joined([(b"z", sealed(packed, 1))]))
+
+
+def test_what_blocks_take_is_added_up() -> None:
+    """A block that alone is within the limit is refused behind one that has taken its share."""
+    first = block([(b"a", bytes(1 << 20))])
+    packed = wire.as_varint((256 << 20) - 2000) + b"\xff" * 14_000_000
+    with pytest.raises(DamagedModelError, match="at byte 0 does not unpack"):
+        entries(joined([(b"z", sealed(packed, 1))]))
+    with pytest.raises(DamagedModelError, match="above 268435456 bytes"):
+        entries(joined([(b"a", sealed(first)), (b"z", sealed(packed, 1))]))
+
+
+def test_packed_blocks_share_a_budget() -> None:
+    """The shortest literals and copies take the longest; of all blocks together, only so many are looked at."""
+    ones = b"\x03" + b"\0a" * 3
+    budget = Budget(elements=5)
+    assert unpack(ones, budget) == b"aaa"
+    assert budget.elements == 2
+    with pytest.raises(SnappyError, match="too many literals and copies"):
+        unpack(ones, budget)
+
+
+def test_a_block_of_short_literals_is_refused() -> None:
+    """It claims little, and would take long: the text names the block."""
+    count = Budget().elements + 1
+    packed = wire.as_varint(count) + b"\0a" * count
+    with pytest.raises(DamagedModelError, match="at byte 0 does not unpack: .* too many literals"):
+        entries(joined([(b"z", sealed(packed, 1))]))
 
 
 def test_long_literals_are_unpacked() -> None:

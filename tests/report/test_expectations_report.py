@@ -10,7 +10,7 @@ from rich.console import Console
 from tests.matrix.made_cells import DAY, cell, expectation, failing, judged
 
 from savedmodel_compat.matrix.expectations import Judgement
-from savedmodel_compat.report.expectations import as_json, claims, count, soon
+from savedmodel_compat.report.expectations import as_json, claims, count, notes, soon
 from savedmodel_compat.report.terminal import print_matrix
 
 
@@ -84,16 +84,25 @@ def test_the_record_of_it(judgement: Judgement) -> None:
 
 def test_the_number_of_them(judgement: Judgement) -> None:
     """One line counts what was expected, and what is about something else."""
-    assert (
-        count(judgement) == "1 failure expected by expectations.toml; 1 of its 9 are out of scope"
-    )
+    assert count(judgement) == "1 failure expected by expectations.toml; 1 of its 9 is out of scope"
     assert count(judged([expectation()], [failing(), failing(consumer="2.5.3")])) == (
         "2 failures expected by expectations.toml"
     )
 
 
+def test_names_that_are_near() -> None:
+    """Below the number, a line for each expectation that nearly names a model; after ten, how many more."""
+    entries = [expectation(place=f"expectations.toml:{i}", models=("cnm2",)) for i in range(12)]
+    first, second, *others = notes(judged(entries, [cell("cnn2"), cell("cnm22")]))
+    assert first.endswith("12 of its 12 are out of scope")
+    assert second == "expectations.toml:0: no model is called cnm2; near is cnm22"
+    assert len(others) == 10
+    assert others[-1] == "and 2 more that name no model, and nearly do"
+
+
 def test_what_expires_soon() -> None:
     """The days that are left are told with whoever looks after it."""
+    assert "1 day is left" in soon(expectation(expires=DAY + timedelta(days=1)), DAY)
     assert soon(expectation(expires=DAY + timedelta(days=9)), DAY) == (
         "expectations.toml:1: expires 2027-01-10, 9 days are left; ops looks after it"
     )

@@ -101,7 +101,7 @@ def _document(path: Path, text: str) -> Mapping[str, object]:
         wrong = None
     except tomllib.TOMLDecodeError as error:
         document, wrong = {}, error
-    # Only where parser and reader miss a list: a text of several lines may hold such a line, too.
+    # Looked for only where something is wrong: a text of several lines may hold such a line, too.
     found = _ONE.search(text) if wrong or isinstance(document.get(TABLE), dict) else None
     if found is not None:
         line = text.count("\n", 0, found.end()) + 1

@@ -19,7 +19,7 @@ from savedmodel_compat.errors import DamagedModelError, UnsupportedError, UsageE
 from savedmodel_compat.model import schema, wire
 from savedmodel_compat.model._table import TableReader
 from savedmodel_compat.model.files import open_regular
-from savedmodel_compat.tensors import LIMIT, dtype_from_enum, dtype_from_name, dtype_name, to_numpy
+from savedmodel_compat.tensors import LIMIT, dtype_from_name, dtype_name, to_numpy
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _Extents = tuple[tuple[int, int], ...]
 _FILE_LIMIT = 256 << 20
 _AGAIN = "copy the checkpoint again, whole: every file of it"
+_NO_VALUES = frozenset({"dtype", "tensor_shape", "version_number"})
 # Of several files, each counts all of them in its name.
 _SHARD = re.compile(r"-(\d{5})-of-(\d{5})")
 
@@ -75,7 +76,8 @@ class CheckpointV1:
         Raises:
             UsageError: there is no such tensor.
             UnsupportedError: numpy cannot hold its type, or it is larger than the limit.
-            DamagedModelError: a part of it is missing, or has as many values as it should not.
+            DamagedModelError: a part of it is missing or there twice, or has as many values as it should
+                not, or has them where those of its type do not stand.
         """
         if name not in self.tensors:
             raise UsageError(f"{self.files[0]} has no tensor {name!r}")
@@ -93,13 +95,19 @@ class CheckpointV1:
 
         try:
             whole = np.zeros(tensor.shape, dtype=kind)
+            missing = np.ones(tensor.shape, dtype=bool)
         except ValueError as error:
             raise UnsupportedError(
-                f"{name} has {len(tensor.shape)} dimensions, which numpy does not have"
+                f"{name} has the shape {list(tensor.shape)}, of which numpy has no array: {error}"
             ) from error
-        missing = np.ones(tensor.shape, dtype=bool)
         for extents in tensor.slices:
             place = tuple(slice(start, start + length) for start, length in extents)
+            # The first that overlaps ends it, so that all take no longer than the whole does.
+            if not missing[place].all():
+                raise DamagedModelError(
+                    f"{self.files[0]}: the slice {list(extents)} of {name!r} overlaps those before it",
+                    hint=_AGAIN,
+                )
             whole[place] = self._part(tensor, extents)
             missing[place] = False
         if missing.any():
@@ -118,15 +126,26 @@ class CheckpointV1:
             proto = schema.parse(schema.TensorProto, stored)
         except DecodeError as error:
             raise DamagedModelError(f"{where} does not parse", hint=_AGAIN) from error
+        wanted = math.prod(length for _, length in extents)
+        own = str(dtype_from_name(tensor.dtype).field)
+        for described, _ in proto.ListFields():
+            if described.name in _NO_VALUES:
+                continue
+            if described.name != own:
+                raise DamagedModelError(
+                    f"{where} has values in {described.name}, and those of {tensor.dtype} stand in {own}",
+                    hint=_AGAIN,
+                )
         # What is stored has neither type nor shape; both stand with the tensor's name.
         proto.dtype = dtype_from_name(tensor.dtype).number
         proto.tensor_shape.Clear()
         for _, length in extents:
             proto.tensor_shape.dim.add(size=length)
-        wanted = math.prod(length for _, length in extents)
-        found = _count(proto)
+        found = _count(proto, own)
         if found != wanted:
-            raise DamagedModelError(f"{where} has {found} values, and {wanted} are its size")
+            raise DamagedModelError(
+                f"{where} has {found} values in {own}, and {wanted} are its size", hint=_AGAIN
+            )
         return to_numpy(proto)
 
 
@@ -153,6 +172,12 @@ def read_v1(prefix: Path) -> CheckpointV1:
             raise DamagedModelError(
                 f"{file} is no checkpoint of format V1: {error.message}", hint=error.hint or _AGAIN
             ) from error
+    for tensor in tensors.values():
+        if len(set(tensor.slices)) < len(tensor.slices):
+            raise DamagedModelError(
+                f"{files[0]} is no checkpoint of format V1: it lists a slice of {tensor.name!r} twice",
+                hint=_AGAIN,
+            )
     return CheckpointV1(files=files, tensors=dict(sorted(tensors.items())), _stored=stored)
 
 
@@ -200,6 +225,8 @@ def _read_file(file: Path, stored: dict[tuple[str, _Extents], bytes]) -> Iterato
         if saved is None or name not in shapes:
             raise DamagedModelError(f"its entry {key[:80].hex()} holds no slice of a tensor")
         extents = _extents(_only(saved, 2) or b"", shapes[name])
+        if (name, extents) in stored:
+            raise DamagedModelError(f"the slice {list(extents)} of {name!r} is stored twice")
         stored[name, extents] = _only(saved, 3) or b""
     yield from tensors
 
@@ -272,11 +299,13 @@ def _joined(first: TensorOfV1, second: TensorOfV1) -> TensorOfV1:
     )
 
 
-def _count(proto: Any) -> int:
-    """Return how many values a TensorProto lists; a complex one takes two numbers."""
-    listed = [each for described, each in proto.ListFields() if described.name.endswith("_val")]
-    parts = 2 if dtype_from_enum(proto.dtype).array_name in {"complex64", "complex128"} else 1
-    return sum(len(each) for each in listed) // parts
+def _count(proto: Any, field: str) -> int:
+    """Return how many values a field of a TensorProto lists; a complex one takes two numbers."""
+    listed = len(getattr(proto, field))
+    if field not in {"scomplex_val", "dcomplex_val"}:
+        return listed
+    # Half a value is one too many.
+    return (listed + 1) // 2
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:

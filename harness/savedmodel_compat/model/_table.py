@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from savedmodel_compat.errors import DamagedModelError
 from savedmodel_compat.model import crc, wire
-from savedmodel_compat.model._snappy import SnappyError, unpack
+from savedmodel_compat.model._snappy import Budget, SnappyError, claimed, unpack
 
 MAGIC = struct.pack("<Q", 0xDB4775248B80FB57)
 _FOOTER = 48
@@ -51,6 +51,7 @@ class TableReader:
         self._data = data
         self._end = len(data) - _FOOTER
         self._taken = 0
+        self._budget = Budget()
         self.is_packed = False
         """Whether a block that was read is compressed."""
 
@@ -122,17 +123,22 @@ class TableReader:
             raise block.damaged(f"is packed in a way that is not known, {typed[-1]}")
         self.is_packed = True
         try:
-            return self._counted(unpack(typed[:-1]), block)
+            # What it would take is known, and refused, before it is unpacked.
+            self._count(claimed(typed[:-1]), block)
+            return unpack(typed[:-1], self._budget)
         except SnappyError as error:
             raise block.damaged(f"does not unpack: {error}") from error
 
     def _counted(self, data: bytes, block: _Block) -> bytes:
-        self._taken += len(data)
+        self._count(len(data), block)
+        return data
+
+    def _count(self, size: int, block: _Block) -> None:
+        self._taken += size
         if self._taken > _LIMIT:
             raise block.damaged(
                 f"brings its keys and values above {_LIMIT} bytes, which is not looked at"
             )
-        return data
 
     def _pairs(self, block: _Block) -> Iterator[tuple[bytes, bytes]]:
         """Yield the pairs of a block; a key holds only what differs from the one before."""

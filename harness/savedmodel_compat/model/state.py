@@ -1,47 +1,30 @@
 """Which signatures may answer otherwise from one call to the next: they write what a later call reads, or draw at random.
 
-It is read from the names of the ops: what each does to a variable, a table, a queue or a generator is said by their kernels
-in ``core/kernels``, and by nothing that a model carries.
+It is read from the names of the ops; one that is stateful and of which nothing is known may do anything.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
+from enum import Enum
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from savedmodel_compat.model import _effects
 from savedmodel_compat.model.graph import ops_used, reachable, walk
+from savedmodel_compat.registry import known
 
 if TYPE_CHECKING:
+    from savedmodel_compat.model import schema
     from savedmodel_compat.model.values import MetaGraph, Signature
 
-_WRITES = (
-    r"Assign(Add|Sub)?(VariableOp|VariableXlaConcatND)?",
-    r"(Resource)?(Sparse)?Apply\w+",
-    r"(Resource)?Scatter(Nd)?(Add|Sub|Mul|Div|Min|Max|Update)",
-    r"(Resource)?StridedSliceAssign",
-    r"(Resource)?CountUpTo",
-    r"LookupTable(Insert|Remove|Import)(V2)?",
-    r"Queue(Enqueue|EnqueueMany|Dequeue|DequeueMany|DequeueUpTo|Close)(V2)?",
-    r"Barrier(InsertMany|TakeMany|Close)",
-    r"(OrderedMap|Map)(Stage|Unstage|UnstageNoKey|Clear)|Stage|Unstage|StageClear",
-    r"IteratorGetNext(AsOptional|Sync)?|MakeIterator|MultiDeviceIteratorGetNextFromShard",
-    r"Reader(Read|ReadUpTo|Reset|RestoreState)(V2)?",
-    r"Rng(Skip|ReadAndSkip)|RngReadAndSkip",
-    r"(Resource|Sparse)?Accumulator(ApplyGradient|TakeGradient|SetGlobalStep)",
-    r"TensorForestTree\w*|BoostedTreesUpdate\w+",
-)
-_DRAWS = (
-    r"Random(Uniform|UniformInt|StandardNormal|Gamma|Poisson|PoissonV2|Shuffle|Crop)",
-    r"(Parameterized)?TruncatedNormal|Multinomial",
-    r"Stateful(Uniform\w*|StandardNormal(V2)?|TruncatedNormal|RandomBinomial)",
-    r"\w*CandidateSampler|SampleDistortedBoundingBox(V2)?|Skipgram",
-    r"(Experimental)?RandomDataset(V2)?|Shuffle(AndRepeat)?Dataset(V2|V3)?",
-    r"NonDeterministicInts|Timestamp|(Anonymous)?(Random)?SeedGenerator",
-)
-_WRITING = re.compile("|".join(_WRITES))
-_DRAWING = re.compile("|".join(_DRAWS))
+
+class Effect(Enum):
+    """What an op does to a later call; the value says it in words."""
+
+    WRITES = "writes what a later call may read"
+    DRAWS = "draws at random"
+    UNKNOWN = "may do anything: it is stateful, and what it does is not known"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,19 +35,23 @@ class Change:
         op: its op.
         node: its name.
         function: the library function that holds it; None if the graph does.
-        draws: whether it draws at random; else it writes what a later call may read.
+        effect: what its op does.
     """
 
     op: str
     node: str
     function: str | None
-    draws: bool
+    effect: Effect
+
+    @property
+    def draws(self) -> bool:
+        """Whether it draws at random; else it writes what a later call may read, or may do anything."""
+        return self.effect is Effect.DRAWS
 
     def __str__(self) -> str:
         """Return it in words."""
-        does = "draws at random" if self.draws else "writes what a later call may read"
         where = f" of function {self.function}" if self.function else ""
-        return f"{self.op} at node {self.node}{where} {does}"
+        return f"{self.op} at node {self.node}{where} {self.effect.value}"
 
 
 def changes(meta_graph: MetaGraph, signature: Signature) -> tuple[Change, ...]:
@@ -77,8 +64,8 @@ def changes(meta_graph: MetaGraph, signature: Signature) -> tuple[Change, ...]:
         meta_graph: the MetaGraph.
         signature: one of its signatures.
     """
-    telling = frozenset(op for op in ops_used(meta_graph.proto) if _kind(op) is not None)
-    if not telling:
+    effects = _effects_of(meta_graph.proto)
+    if not effects:
         return ()
     outputs = [name for spec in signature.outputs.values() for name in spec.tensors()]
     inputs = [name for spec in signature.inputs.values() for name in spec.tensors()]
@@ -88,16 +75,54 @@ def changes(meta_graph: MetaGraph, signature: Signature) -> tuple[Change, ...]:
             op=found.node.op,
             node=found.node.name,
             function=found.function,
-            draws=bool(_kind(found.node.op)),
+            effect=effects[found.node.op],
         )
         for found in walk(meta_graph.proto)
-        if found.node.op in telling and (found.function, found.node.name) in reached
+        if found.node.op in effects
+        and (found.function, found.node.name) in reached
+        and not _is_idle(found.node)
     )
 
 
+def _effects_of(proto: schema.MetaGraphDef) -> dict[str, Effect]:
+    """Return what each op does that may make a later call answer otherwise."""
+    found: dict[str, Effect] = {}
+    unknown = []
+    for op in ops_used(proto):
+        effect = _named(op)
+        if effect is not None:
+            found[op] = effect
+        elif known.op(op) is None:
+            unknown.append(op)
+    if unknown:
+        own = {op.name: op for op in proto.meta_info_def.stripped_op_list.op}
+        found.update((op, Effect.UNKNOWN) for op in unknown if _is_stateful(own.get(op)))
+    return found
+
+
 @lru_cache(maxsize=4096)
-def _kind(op: str) -> bool | None:
-    """Return whether an op draws at random; None if it neither does that nor writes."""
-    if _DRAWING.fullmatch(op):
+def _named(op: str) -> Effect | None:
+    """Return what an op does, by its name and TensorFlow's definition; None if it changes nothing, or is none of TensorFlow's."""
+    if _effects.DRAWING.fullmatch(op):
+        return Effect.DRAWS
+    if _effects.WRITING.fullmatch(op):
+        return Effect.WRITES
+    definition = known.op(op)
+    if definition is None or not _is_stateful(definition) or _effects.passes(op):
+        return None
+    return Effect.UNKNOWN
+
+
+def _is_stateful(definition: schema.OpDef | None) -> bool:
+    """Return whether an op may do more than to compute its outputs; one without a definition may."""
+    if definition is None:
         return True
-    return False if _WRITING.fullmatch(op) else None
+    args = (*definition.input_arg, *definition.output_arg)
+    return definition.is_stateful or any(arg.is_ref for arg in args)
+
+
+def _is_idle(node: schema.NodeDef) -> bool:
+    """Return whether a node's attrs keep its op from what it may do: cuDNN draws for a dropout only."""
+    return node.op.startswith("CudnnRNN") and not (
+        "dropout" in node.attr and node.attr["dropout"].f
+    )
