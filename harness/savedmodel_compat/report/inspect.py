@@ -152,7 +152,12 @@ def _signature_json(meta_graph: MetaGraph, signature: Signature) -> dict[str, An
             for alias, value in signature.defaults.items()
         },
         "changes": [
-            {"op": each.op, "node": each.node, "function": each.function, "draws": each.draws}
+            {
+                "op": each.op,
+                "node": each.node,
+                "function": each.function,
+                "effect": each.effect.name.lower(),
+            }
             for each in _changes(meta_graph, signature)
         ],
     }
