@@ -5,6 +5,7 @@ Workers, exports and references are kept from one cell to the next.
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -25,7 +26,6 @@ from savedmodel_compat.runtimes import venv
 from savedmodel_compat.runtimes.client import Worker
 
 if TYPE_CHECKING:
-    import os
     from types import TracebackType
 
     from savedmodel_compat.config import Configuration
@@ -34,8 +34,9 @@ if TYPE_CHECKING:
     from savedmodel_compat.runtimes.base import Runtime
 
 # A worker that waits holds the memory of a loaded TensorFlow: 50 to 100 MB for a native one, 0.2 to 0.6 GB for a
-# Python one.
-_MOST_WORKERS = 6
+# Python one. One that was ended takes seconds to start again.
+_FEWEST_WORKERS, _MOST_WORKERS = 6, 12
+_MEMORY_FOR_A_WORKER = 2 << 30
 
 
 class Runner:
@@ -267,11 +268,17 @@ class Runner:
     def _worker(self, runtime: Runtime, *, native: bool) -> Worker:
         key = (runtime.folder, runtime.device, native)
         if key not in self._workers:
-            while len(self._workers) >= _MOST_WORKERS:
+            while len(self._workers) >= _workers_to_keep():
                 self._workers.popitem(last=False)[1].close()
             self._workers[key] = Worker(runtime, native=native)
         self._workers.move_to_end(key)
         return self._workers[key]
+
+
+def _workers_to_keep() -> int:
+    """Return how many workers this machine's memory allows one process."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(_FEWEST_WORKERS, min(_MOST_WORKERS, memory // _MEMORY_FOR_A_WORKER))
 
 
 def only(model: Model, signature: str | None) -> Model:
