@@ -278,7 +278,7 @@ class Runner:
 def _workers_to_keep() -> int:
     """Return how many workers this machine's memory allows one process."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return max(_FEWEST_WORKERS, min(_MOST_WORKERS, memory // _MEMORY_FOR_A_WORKER))
+    return min(_MOST_WORKERS, max(_FEWEST_WORKERS, memory // _MEMORY_FOR_A_WORKER))
 
 
 def only(model: Model, signature: str | None) -> Model:
