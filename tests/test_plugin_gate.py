@@ -190,7 +190,7 @@ def test_not_run_is_a_breach(project: pytest.Pytester) -> None:
 
 def test_a_stale_one(project: pytest.Pytester, spread: Run) -> None:
     """Seeded fault: an expectation that no cell is like fails the session, and is said once; not if tests were deselected."""
-    expect(project, KNOWN + KNOWN.replace('op = "VarHandleOp"', 'signature = "gone"'))
+    expect(project, KNOWN + KNOWN.replace('op = "VarHandleOp"', 'tags = "gone"'))
     project.makepyfile(TEST.format(on="2.4.4") + "\n    def test_other():\n        pass\n")
     result = spread()
     result.assert_outcomes(xfailed=1, passed=1)
@@ -198,6 +198,24 @@ def test_a_stale_one(project: pytest.Pytester, spread: Run) -> None:
     assert result.stdout.str().count("no cell of this run is like that") == 1
     result.stdout.fnmatch_lines(["*expectations that do not hold*", "  where   known/*.toml:11 *"])
     result = spread("-k", "test_it")
+    assert result.ret == 0
+    assert "no cell of this run is like that" not in result.stdout.str()
+
+
+@pytest.mark.parametrize(
+    ("mark", "pattern"),
+    [("@pytest.mark.skip\n    ", 'tags = "gone"'), ("", 'signature = "gone"')],
+    ids=["skipped", "some signatures"],
+)
+def test_what_was_left_out_makes_nothing_stale(
+    mark: str, pattern: str, project: pytest.Pytester
+) -> None:
+    """A mark that skips cells, or a marker that names some signatures, says nothing of expectations about the others."""
+    expect(project, KNOWN + KNOWN.replace('op = "VarHandleOp"', pattern))
+    skipped = TEST.format(on="2.4.4").replace("@pytest", f"{mark}@pytest", 1)
+    other = TEST.format(on="2.4.4").replace("test_it", "test_other").replace("import pytest", "")
+    project.makepyfile(skipped + other)
+    result = run_pytest(project, "-pno:xdist")
     assert result.ret == 0
     assert "no cell of this run is like that" not in result.stdout.str()
 
@@ -304,9 +322,13 @@ def test_floors_without_the_tier(project: pytest.Pytester) -> None:
     """Another `on` has other floors, or none: the session says so in one line."""
     project.makepyfile("def test_other():\n    pass\n")
     floor(project)
-    result = run_pytest(project, "-pno:xdist", "--savedmodel-floors=floors.toml")
+    said = "*floors.toml has no floors for 'smoke' (its tiers are 2.21.0)*"
+    result = run_pytest(project, "-pno:xdist", "-osavedmodel_floors=floors.toml")
     assert result.ret == 0
-    result.stdout.fnmatch_lines(["*floors.toml has no floors for 'smoke' (its tiers are 2.21.0)*"])
+    result.stdout.fnmatch_lines([said])
+    result = run_pytest(project, "-pno:xdist", "--savedmodel-floors=floors.toml")
+    assert result.ret == 4
+    result.stderr.fnmatch_lines([said, "*floors RECORD.json --tier 'smoke'*"])
 
 
 def test_floors_where_no_cell_is_collected(project: pytest.Pytester) -> None:

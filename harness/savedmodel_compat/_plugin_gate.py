@@ -11,6 +11,7 @@ import pytest
 from savedmodel_compat._plugin_golden_end import _DESELECTED
 from savedmodel_compat._plugin_options import MARKER, is_given, on_command_line, setting
 from savedmodel_compat._plugin_record import GATED, PROPERTY
+from savedmodel_compat.errors import UsageError
 
 if TYPE_CHECKING:
     from savedmodel_compat.matrix.cells import Result
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 EXPECTATIONS = "expectations"
 FLOORS = "floors"
 NONE = "none"
+NARROWED = "savedmodel_narrowed"
+"""Left on items that run some of a model's signatures, as their marker says."""
+
 
 _FILE: pytest.StashKey[Expectations | None] = pytest.StashKey()
 _MATCHER: pytest.StashKey[Matcher] = pytest.StashKey()
@@ -75,10 +79,17 @@ def check(config: pytest.Config) -> None:
 
     Raises:
         ConfigurationError: a file is not there or not sound.
+        UsageError: the floors that were typed are none of this session's releases.
     """
     if is_given(config, EXPECTATIONS):
         expectations(config)
-    floors(config)
+    tiers, on = floors(config), setting(config, "on")
+    if tiers and on not in tiers and on_command_line(config, FLOORS):
+        raise UsageError(
+            f"{setting(config, FLOORS)} has no floors for '{on}' (its tiers are {', '.join(tiers)})",
+            hint="mend --savedmodel-on, or write them: savedmodel-compat floors RECORD.json "
+            f"--tier '{on}' -o {setting(config, FLOORS)}",
+        )
 
 
 def judged(item: pytest.Item, results: Sequence[Result]) -> list[Result]:
@@ -101,6 +112,9 @@ def judged(item: pytest.Item, results: Sequence[Result]) -> list[Result]:
     seen = [of_result(result) for result in results]
     found = [(cell, matcher.verdict(cell)) for cell in seen]
     item.stash[_JUDGED] = found
+    marker = item.get_closest_marker(MARKER)
+    if marker is not None and marker.kwargs.get("signatures"):
+        item.user_properties.append((NARROWED, "true"))
     pairs = zip(results, found, strict=True)
     return [replace(r, expected=True) if verdict.expected else r for r, (_, verdict) in pairs]
 
@@ -136,6 +150,7 @@ class Gate:
         self._deselected = 0
         self._uncollected = False
         self._lacking = False
+        self._narrowed = False
         self._stopped = False
         self._ended = False
         self._judgement: Judgement | None = None
@@ -159,8 +174,9 @@ class Gate:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take the cells of an item, and note whether it came so far as to have any."""
         gated = [str(value) for name, value in report.user_properties if name == GATED]
-        if report.when == "setup" and report.failed and MARKER in report.keywords and not gated:
+        if report.when == "setup" and not report.passed and MARKER in report.keywords and not gated:
             self._lacking = True
+        self._narrowed = self._narrowed or (NARROWED, "true") in map(tuple, report.user_properties)
         if report.when != "teardown" or not gated:
             return
         from savedmodel_compat.matrix.seen import of_record
@@ -179,7 +195,10 @@ class Gate:
                 from savedmodel_compat.matrix.expectations import judge
 
                 whole = not self._lacking and self._partial(EXPECTATIONS) is None
-                self._judgement = judge(file, list(self._cells.values()), whole=whole)
+                narrowed = ("signature",) if self._narrowed else ()
+                self._judgement = judge(
+                    file, list(self._cells.values()), narrowed=narrowed, whole=whole
+                )
         return self._judgement
 
     @pytest.hookimpl(tryfirst=True)
@@ -222,6 +241,8 @@ class Gate:
         options = self._config.option
         if self._deselected:
             yield f"{self._deselected} {'test was' if self._deselected == 1 else 'tests were'} deselected"
+        if getattr(options, "lf", False) or getattr(options, "stepwise", False):
+            yield "only what failed before was run"
         if options.ignore or options.ignore_glob:
             yield "--ignore left something out"
         if self._stopped:
