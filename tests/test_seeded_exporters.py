@@ -48,9 +48,9 @@ def test_without_a_fault(repository: Path) -> None:
 
 
 def test_a_weight(repository: Path) -> None:
-    """One bias that is off by a millionth part fails the cells of its model, and they say by how much."""
+    """One bias that is off by a thousandth part fails the cells of its model, and they say by how much."""
     exporter = repository / "suites" / "exporters" / "half_plus_two.py"
-    replace(exporter, 'variable("b", np.float32(2.0))', 'variable("b", np.float32(2.00002))')
+    replace(exporter, 'variable("b", np.float32(2.0))', 'variable("b", np.float32(2.002))')
     for (model, _, _), cell in cells(repository).items():
         expected = ("fail", "output-mismatch") if model == "half_plus_two" else ("pass", None)
         assert (cell["outcome"], cell["cause"]) == expected, cell["id"]

@@ -313,3 +313,22 @@ def test_a_line_is_never_too_long() -> None:
     assert len(difference.text) <= 500
     assert "\n" not in difference.text
     assert "2 of 3 elements differ" in difference.text or name[:200] in difference.text
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        (np.array(b"quick", object), np.array(b"quack", object)),
+        (np.array(True), np.array(False)),
+        (np.float32(1), np.float32(2)),
+        (np.int64(1), np.int64(2)),
+        (np.complex64(1), np.complex64(2)),
+        (np.array(1, ml_dtypes.bfloat16), np.array(2, ml_dtypes.bfloat16)),
+    ],
+    ids=["string", "bool", "float32", "int64", "complex64", "bfloat16"],
+)
+def test_a_scalar_of_any_kind(theirs: Any, ours: Any) -> None:
+    """One value that differs is told as one, whatever it is; it has no axes to be reversed along."""
+    found = only(np.asarray(theirs), np.asarray(ours))
+    assert "1 of 1" in found.text
+    assert "reversed" not in found.text

@@ -88,7 +88,8 @@ class Looks:
         for axis in range(own.ndim):
             text = f"it has the values of the reference reversed along axis {axis}"
             yield text, np.flip(own, axis)
-        yield "it has the values of the reference reversed along all axes", np.flip(own)
+        if own.ndim:
+            yield "it has the values of the reference reversed along all axes", np.flip(own)
 
     def _constants(self, own: Array) -> Iterator[tuple[str, Array]]:
         kind = kind_of(own.dtype)
