@@ -20,6 +20,7 @@ import _golden_store
 import _matrix
 import _prediction
 import _ready
+import _search
 import _static
 import savedmodel_compat
 from _bench import Bench, session
@@ -37,6 +38,7 @@ BENCHMARKS: Mapping[str, Callable[[Bench], Iterator[Row]]] = {
     "containers": _containers.rows,
     "golden-compare": _golden_compare.rows,
     "golden-store": _golden_store.rows,
+    "search": _search.rows,
 }
 _ROUNDS = 9
 _QUICK_ROUNDS = 3

@@ -26,7 +26,8 @@ def command(*arguments: str) -> list[str]:
     """Return pytest's arguments, with the plugin, whether it is installed or only importable."""
     installed = entry_points(group="pytest11", name="savedmodel_compat")
     plugin = [] if installed else ["-psavedmodel_compat.plugin"]
-    return [*plugin, "-pno:cacheprovider", *arguments]
+    # Importing Hypothesis takes longer than many of these runs, and none of them has a property.
+    return [*plugin, "-pno:cacheprovider", "-pno:hypothesispytest", *arguments]
 
 
 def run_pytest(project: pytest.Pytester, *arguments: str) -> pytest.RunResult:

@@ -142,6 +142,8 @@ def test_an_exporter_has_a_file_and_a_function(tmp_path: Path, exporter: str) ->
 def test_a_file_that_does_not_parse_is_named(tmp_path: Path) -> None:
     """The line of the mistake comes from the parser."""
     assert "does not parse" in refusal(tmp_path, "[tool\n")
+    assert "nested too deeply" in refusal(tmp_path, f"a = {'[' * 5000}")
+    assert "does not parse" in refusal(tmp_path, f"a = {'1' * 5000}")
 
 
 def test_the_file_of_expectations(tmp_path: Path) -> None:

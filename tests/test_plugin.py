@@ -423,7 +423,9 @@ def test_properties_are_plain(project: pytest.Pytester) -> None:
 def test_switched_off(project: pytest.Pytester) -> None:
     """`-p no:savedmodel_compat` leaves nothing of it."""
     project.makepyfile("def test_it(savedmodel_cell):\n    pass\n")
-    result = project.runpytest_subprocess("-pno:savedmodel_compat", "--savedmodel-on=2.4.4")
+    result = project.runpytest_subprocess(
+        "-pno:savedmodel_compat", "-pno:hypothesispytest", "--savedmodel-on=2.4.4"
+    )
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*unrecognized arguments: --savedmodel-on=2.4.4*"])
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
 from tests.checks.breaking import MODELS
+from tests.pytest_runs import run_pytest as run
 
 import savedmodel_compat
 
@@ -52,13 +52,6 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytes
     shutil.copy(models / "odd/saved_model.pb", models / "odd/saved_model.pbtxt")
     pytester.makepyfile(TESTS)
     return pytester
-
-
-def run(project: pytest.Pytester, *arguments: str) -> pytest.RunResult:
-    """Run pytest in a process of its own, with the plugin, whether it is installed or only importable."""
-    installed = entry_points(group="pytest11", name="savedmodel_compat")
-    plugin = [] if installed else ["-psavedmodel_compat.plugin"]
-    return project.runpytest_subprocess(*plugin, "-pno:cacheprovider", *arguments, timeout=60)
 
 
 @pytest.mark.parametrize("mode", MODES.values(), ids=MODES)

@@ -318,6 +318,45 @@ def test_floors_of_a_part_of_a_session(project: pytest.Pytester, spread: Run) ->
     result.stdout.fnmatch_lines(["*floors.toml ?2.21.0? are not looked at: 1 test was deselected"])
 
 
+@pytest.mark.parametrize("left_out", ["-k nothing", "--deselect test_one.py", "-m nothing"])
+def test_floors_are_held_against_what_addopts_leaves_out(
+    left_out: str, project: pytest.Pytester
+) -> None:
+    """Seeded fault: a -k that stands forgotten in the ini leaves the cells out, and the floors that were typed fail."""
+    project.makepyfile(test_one=ONE, test_two="def test_other_nothing():\n    pass\n")
+    expect(project)
+    floor(project)
+    ini = (project.path / "pyproject.toml").read_text()
+    head = "[tool.pytest.ini_options]\n"
+    added = f"{head}markers = ['nothing']\naddopts = '{left_out}'\n"
+    (project.path / "pyproject.toml").write_text(ini.replace(head, added))
+    result = run_pytest(project, "-pno:xdist", *FEW)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(
+        [
+            "*in all: 0/0/0, floor 1/-/- (collected/run/compared)",
+            "*deselected, and not by what was typed: the floors are looked at all the same",
+        ]
+    )
+    result = run_pytest(project, "-pno:xdist", *FEW, "-k", "test_other")
+    assert result.ret in {0, 5}
+    result.stdout.fnmatch_lines(["*are not looked at: * deselected"])
+
+
+def test_floors_that_hold_without_what_addopts_leaves_out(
+    project: pytest.Pytester, spread: Run
+) -> None:
+    """What an ini leaves out is no fault where the cells are as many as ever."""
+    project.makepyfile(test_one=ONE, test_two="def test_slow():\n    pass\n")
+    expect(project)
+    floor(project)
+    result = spread(*FEW, "-oaddopts=-k 'not slow'")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(
+        ["*1 test was deselected, and not by what was typed*", "*no number of cells is below*"]
+    )
+
+
 def test_floors_without_the_tier(project: pytest.Pytester) -> None:
     """Another `on` has other floors, or none: the session says so in one line."""
     project.makepyfile("def test_other():\n    pass\n")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
+from tests.pytest_runs import run_pytest
 
 import savedmodel_compat
 from savedmodel_compat import _plugin_options as options
@@ -26,13 +26,6 @@ TEST = """
 def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run in another folder finds the same package, also where a relative PYTHONPATH has led to it."""
     monkeypatch.setenv("PYTHONPATH", str(Path(savedmodel_compat.__file__).parent.parent))
-
-
-def run_pytest(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
-    """Run pytest in a process of its own, with the plugin, whether it is installed or only importable."""
-    installed = entry_points(group="pytest11", name="savedmodel_compat")
-    plugin = [] if installed else ["-psavedmodel_compat.plugin"]
-    return pytester.runpytest_subprocess(*plugin, "-pno:cacheprovider", *arguments, timeout=60)
 
 
 def collected(pytester: pytest.Pytester, *arguments: str, marker: str = "") -> list[str]:

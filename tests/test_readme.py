@@ -77,7 +77,7 @@ def test_options_of_the_plugin_exist(page: Path) -> None:
     """Every spelling of a plugin option that a page shows is one of the table's."""
     known = {spelling for o in OPTIONS for spelling in (o.flag, o.ini)}
     known |= {"savedmodel_cell", "savedmodel_check", "savedmodel_export", "savedmodel_run"}
-    known |= {"savedmodel_call", "savedmodel_compat"}
+    known |= {"savedmodel_call", "savedmodel_compat", "savedmodel_subject"}
     shown = re.findall(r"--savedmodel-[\w-]+|\bsavedmodel_\w+", page.read_text(encoding="utf-8"))
     assert set(shown) <= known
 

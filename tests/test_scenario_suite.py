@@ -34,7 +34,15 @@ def run_suite(folder: Path, *arguments: str) -> dict[str, dict[str, Any]]:
     plugin = [] if installed else ["-psavedmodel_compat.plugin"]
     source = Path(savedmodel_compat.__file__).parent.parent
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(source), str(folder)))}
-    command = [sys.executable, "-mpytest", "-pno:cacheprovider", *plugin, f"-k{CHOSEN}", *arguments]
+    command = [
+        sys.executable,
+        "-mpytest",
+        "-pno:cacheprovider",
+        "-pno:hypothesispytest",
+        *plugin,
+        f"-k{CHOSEN}",
+        *arguments,
+    ]
     done = subprocess.run(
         [*command, f"--savedmodel-json={record}", str(ROOT / "suites" / "test_scenarios.py")],
         cwd=ROOT,

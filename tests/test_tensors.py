@@ -246,6 +246,13 @@ def test_a_resource_cannot_be_read() -> None:
         tensors.to_numpy(tensor("resource", []))
 
 
+def test_a_string_that_fills_up_keeps_its_zero_bytes() -> None:
+    """A tensor that lists fewer strings than it holds repeats the last one, whole."""
+    repeated = tensors.to_numpy(tensor("string", [3], string_val=[b"a", b"b\0"]))
+    assert repeated.tolist() == [b"a", b"b\0", b"b\0"]
+    assert tensors.to_numpy(tensor("string", [2], string_val=[b"\0"])).tolist() == [b"\0", b"\0"]
+
+
 def test_strings_in_content_are_refused() -> None:
     """The layout of strings in tensor_content is nowhere fixed."""
     with pytest.raises(UnsupportedError, match="string tensor"):

@@ -75,7 +75,7 @@ class Gate:
         """
         if self.expectations is None:
             return list(results), None
-        from savedmodel_compat.matrix.expectations import judge
+        from savedmodel_compat.matrix.gate import judge
         from savedmodel_compat.matrix.seen import of_result
 
         cells = [of_result(result) for result in results]
@@ -245,7 +245,8 @@ def draft(
 def check_file(file: Path, records: tuple[Path, ...]) -> int:
     """Look whether a file of expectations is sound and in date; with records, also what it says of them."""
     from savedmodel_compat.matrix import _expectation_file
-    from savedmodel_compat.matrix.expectations import judge, today
+    from savedmodel_compat.matrix.expectations import today
+    from savedmodel_compat.matrix.gate import judge
     from savedmodel_compat.report.expectations import claims, counted, notes, soon
     from savedmodel_compat.report.words import printable
 

@@ -26,10 +26,26 @@ if TYPE_CHECKING:
     from savedmodel_compat.matrix.plan import Consumer
     from savedmodel_compat.matrix.runner import Runner
     from savedmodel_compat.matrix.session import Where
+    from savedmodel_compat.runtimes.pins import PinTable
 
 BOTH_ENDS = "on"
 """Instead of a specifier of producers: the releases that read are those that export."""
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What a session's tests may name.
+
+    Args:
+        configuration: with the exporters.
+        table: the pins.
+    """
+
+    configuration: Configuration
+    table: PinTable
+
+
+_KNOWN: pytest.StashKey[Known] = pytest.StashKey()
 _STRIPS = {"both": (False, True), "on": (True,), "off": (False,)}
 
 
@@ -191,13 +207,26 @@ def releases(config: pytest.Config, spec: str, provider: str) -> list[str]:
         spec: releases, ranges or a named set.
         provider: what makes them ready; ``current`` has its own release.
     """
-    from savedmodel_compat import config as configuration
-    from savedmodel_compat.runtimes import current, pins, specs
+    from savedmodel_compat.runtimes import current, specs
 
     if provider == "current":
         return [current.make_ready().release]
-    table = pins.load(configuration.load(config.rootpath))
-    return [pin.release for pin in specs.select(spec, table)]
+    return [pin.release for pin in specs.select(spec, known(config).table)]
+
+
+def known(config: pytest.Config) -> Known:
+    """Return what the rootdir's pyproject.toml says; it is read once a session.
+
+    Raises:
+        ConfigurationError: it says what cannot be.
+    """
+    if _KNOWN not in config.stash:
+        from savedmodel_compat import config as configuration
+        from savedmodel_compat.runtimes import pins
+
+        read = configuration.load(config.rootpath)
+        config.stash[_KNOWN] = Known(configuration=read, table=pins.load(read))
+    return config.stash[_KNOWN]
 
 
 def where_of(
@@ -235,7 +264,7 @@ def run(runner: Runner, wanted: CellRequest, writing: Writing) -> Ran:
     Raises:
         SavedModelCompatError: there is no such model, release or signature.
     """
-    consumer = _consumer(runner, wanted)
+    consumer = consumer_of(runner, wanted)
     if wanted.producer is not None:
         return _run_export(runner, wanted, consumer, writing)
     model = runner.load(wanted.model, seed=wanted.seed)
@@ -287,7 +316,8 @@ def _run_export(runner: Runner, wanted: CellRequest, consumer: Consumer, writing
     return Ran(results=[result for results in ran for result in results])
 
 
-def _consumer(runner: Runner, wanted: CellRequest) -> Consumer:
+def consumer_of(runner: Runner, wanted: CellRequest) -> Consumer:
+    """Return the consumer of an item, made ready."""
     from savedmodel_compat.matrix.runner import one_of
 
     # The loaders of a provider are known to it alone, and it refuses one that it has nowhere: `c` is everywhere. With
@@ -320,9 +350,7 @@ def _check_keywords(marker: pytest.Mark) -> None:
 
 
 def _sources(config: pytest.Config, marker: pytest.Mark) -> Iterator[_Source]:
-    from savedmodel_compat import config as configuration
-
-    registered = configuration.load(config.rootpath)
+    registered = known(config).configuration
     producers = _producers(config, marker)
     for model in map(str, marker.args):
         if producers is not None:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from savedmodel_compat._plugin_cells import known
 from savedmodel_compat._plugin_golden_end import _DESELECTED
-from savedmodel_compat._plugin_options import MARKER, is_given, on_command_line, setting
+from savedmodel_compat._plugin_options import MARKER, is_given, on_command_line, setting, typed
 from savedmodel_compat._plugin_record import GATED, PROPERTY
 from savedmodel_compat.errors import UsageError
 
 if TYPE_CHECKING:
     from savedmodel_compat.matrix.cells import Result
-    from savedmodel_compat.matrix.expectations import Expectations, Judgement, Matcher, Verdict
+    from savedmodel_compat.matrix.expectations import Expectations, Judgement, Verdict
     from savedmodel_compat.matrix.floors import Shortfall, Tier
+    from savedmodel_compat.matrix.matching import Matcher
     from savedmodel_compat.matrix.seen import Seen
 
 EXPECTATIONS = "expectations"
@@ -51,13 +54,11 @@ def _read(config: pytest.Config) -> Expectations | None:
     # Who wants expected failures shown as failures wants these shown, too.
     if said == NONE or config.getoption("runxfail", default=False):
         return None
-    from savedmodel_compat import config as configuration
     from savedmodel_compat.matrix import _expectation_file
-    from savedmodel_compat.runtimes import pins
 
-    registered = configuration.load(config.rootpath)
-    path = config.rootpath / said if said else registered.expectations
-    return None if path is None else _expectation_file.read(path, pins.load(registered))
+    here = known(config)
+    path = config.rootpath / said if said else here.configuration.expectations
+    return None if path is None else _expectation_file.read(path, here.table)
 
 
 def floors(config: pytest.Config) -> dict[str, Tier]:
@@ -103,7 +104,8 @@ def judged(item: pytest.Item, results: Sequence[Result]) -> list[Result]:
         return list(results)
     from dataclasses import replace
 
-    from savedmodel_compat.matrix.expectations import Matcher, today
+    from savedmodel_compat.matrix.expectations import today
+    from savedmodel_compat.matrix.matching import Matcher
     from savedmodel_compat.matrix.seen import of_result
 
     if _MATCHER not in item.config.stash:
@@ -192,7 +194,7 @@ class Gate:
         if self._judgement is None and self._cells:
             file = expectations(self._config)
             if file is not None:
-                from savedmodel_compat.matrix.expectations import judge
+                from savedmodel_compat.matrix.gate import judge
 
                 whole = not self._lacking and self._partial(EXPECTATIONS) is None
                 narrowed = ("signature",) if self._narrowed else ()
@@ -230,6 +232,10 @@ class Gate:
             from savedmodel_compat.matrix.floors import count, shortfalls
 
             self._shortfalls = shortfalls(tiers[on], count(self._cells.values(), tiers[on]))
+            if self._deselected:
+                self._said.append(
+                    f"{_deselected(self._deselected)}, and not by what was typed: the floors are looked at all the same"
+                )
             if not self._shortfalls:
                 self._said.append(f"no number of cells is below its floor in {file} [{on}]")
 
@@ -238,9 +244,11 @@ class Gate:
         return next(self._lacks(option), None)
 
     def _lacks(self, option: str) -> Iterator[str]:
-        options = self._config.option
-        if self._deselected:
-            yield f"{self._deselected} {'test was' if self._deselected == 1 else 'tests were'} deselected"
+        held = on_command_line(self._config, option)
+        # Who types floors wants them held. What addopts leaves out, which is easily forgotten, is no part that was asked for.
+        options = typed(self._config) if held and option == FLOORS else self._config.option
+        if self._deselected and (options is self._config.option or _deselects(options)):
+            yield _deselected(self._deselected)
         if getattr(options, "lf", False) or getattr(options, "stepwise", False):
             yield "only what failed before was run"
         if options.ignore or options.ignore_glob:
@@ -250,9 +258,9 @@ class Gate:
         if self._uncollected:
             yield "a file could not be collected"
         if self._config.args_source is pytest.Config.ArgsSource.ARGS:
-            if any("::" in arg for arg in self._config.args):
+            if any("::" in arg for arg in options.file_or_dir):
                 yield "single tests were named"
-            if not on_command_line(self._config, option):
+            if not held:
                 yield f"paths were named (type --savedmodel-{option} to have all the same looked at)"
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
@@ -291,6 +299,16 @@ class Gate:
                 terminalreporter.write_line(printable(paragraph), red=True)
         for line in notes(judgement):
             terminalreporter.write_line(f"savedmodel-compat: {printable(line)}")
+
+
+def _deselects(options: argparse.Namespace) -> bool:
+    """Tell whether options leave tests out."""
+    names = ("keyword", "markexpr", "deselect", "lf", "stepwise")
+    return any(getattr(options, name, None) for name in names)
+
+
+def _deselected(number: int) -> str:
+    return f"{number} {'test was' if number == 1 else 'tests were'} deselected"
 
 
 def _worse(one: Seen, other: Seen) -> Seen:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from collections.abc import Iterator
@@ -159,6 +160,35 @@ OPTIONS = (
         of_a_test=False,
     ),
     Option(
+        name="examples",
+        default="200",
+        metavar="N",
+        help="How many inputs a property tries of each signature.",
+    ),
+    Option(
+        name="random",
+        default="false",
+        metavar="",
+        help="Try other inputs in each session, and those that failed before first; else all sessions try the same",
+        choices=("true", "false"),
+        of_a_test=False,
+    ),
+    Option(
+        name="counterexamples",
+        default="",
+        metavar="DIR",
+        help="Inputs that once broke a property, relative to pytest's rootdir; they are tried first.",
+        of_a_test=False,
+    ),
+    Option(
+        name="keep",
+        default="false",
+        metavar="",
+        help="Keep the smallest inputs that break a property among the counter-examples",
+        choices=("true", "false"),
+        of_a_test=False,
+    ),
+    Option(
         name="json",
         default="",
         metavar="FILE",
@@ -183,6 +213,26 @@ KEYWORDS = (
         default="all",
         help="The signatures to run, one item each. "
         "Those of an exporter are known only once it has run: unnamed, they share an item.",
+    ),
+    Keyword(
+        name="edges",
+        default="`True`",
+        help="Whether properties may draw the edges of dtypes: NaN, infinities, denormals, extremes, binary strings.",
+    ),
+    Keyword(
+        name="batched",
+        default="`True`",
+        help="Whether rows of a batch are independent of each other; `False` where they are meant not to be.",
+    ),
+    Keyword(
+        name="stateful",
+        default="`False`",
+        help="Whether a model is meant to answer otherwise from one request to the next.",
+    ),
+    Keyword(
+        name="leave_out",
+        default="`()`",
+        help="Names of properties that are not asked of a model, because it is known that they do not hold.",
     ),
     Keyword(name="seed", default="`0`", help="Of weights and of inputs that are made up."),
 )
@@ -231,6 +281,12 @@ def on_command_line(config: pytest.Config, name: str) -> bool:
     option = next(option for option in OPTIONS if option.name == name)
     typed = map(str, config.invocation_params.args)
     return any(arg == option.flag or arg.startswith(f"{option.flag}=") for arg in typed)
+
+
+def typed(config: pytest.Config) -> argparse.Namespace:
+    """Return pytest's options as the command line alone gives them, without what ``addopts`` and its variable add to it."""
+    arguments = [str(each) for each in config.invocation_params.args]
+    return config._parser.parse_known_args(arguments)  # noqa: SLF001 # pytest keeps no such namespace
 
 
 def as_list(value: str) -> list[str]:

@@ -1,9 +1,10 @@
-"""How many cells a pytest run had, and how fast they came: one line of its summary."""
+"""How many cells a pytest run had, how fast they came, and what is noted of them: lines of its summary."""
 
 from __future__ import annotations
 
 import json
 import time
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,7 @@ class Pace:
         self._cells = 0
         self._ran = 0
         self._compared = 0
+        self._noted: dict[tuple[str, str], dict[str, Any]] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count the cells of an item, which the report of its end has all of."""
@@ -34,13 +36,23 @@ class Pace:
                 self._cells += 1
                 self._ran += cell["outcome"] in _RAN
                 self._compared += cell["compared"] > 0
+                if cell["notes"]:
+                    # Several items may run one cell.
+                    self._noted[cell["id"], cell["path"]] = cell
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say it, where there were any."""
+        """Say it, and each note once, where there were any cells."""
         if not self._cells or self._began is None:
             return
+        from savedmodel_compat.report.notes import told
+        from savedmodel_compat.report.words import cells
+
+        for note in told(
+            (cell["model"], each) for cell in self._noted.values() for each in cell["notes"]
+        ):
+            terminalreporter.write_line(f"savedmodel-compat: note: {note}")
         seconds = max(time.monotonic() - self._began, 1e-9)
         terminalreporter.write_line(
-            f"savedmodel-compat: {self._cells} cells, {self._ran} run, {self._compared} compared; "
+            f"savedmodel-compat: {cells(self._cells)}, {self._ran} run, {self._compared} compared; "
             f"{self._ran / seconds:.1f} cells a second"
         )

@@ -96,11 +96,13 @@ class Records:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say where the record is, or why it is nowhere."""
+        from savedmodel_compat.report.words import cells
+
         if self._problem is not None:
             terminalreporter.write_line(f"savedmodel-compat: {self._problem}", red=True)
         else:
             terminalreporter.write_line(
-                f"savedmodel-compat: {len(self._cells)} cells in {self._path}"
+                f"savedmodel-compat: {cells(len(self._cells))} in {self._path}"
             )
 
 

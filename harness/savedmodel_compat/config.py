@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import string
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from savedmodel_compat import _toml
 from savedmodel_compat.errors import ConfigurationError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 _TABLE = "tool.savedmodel-compat"
 _KEYS = ("check", "docker", "expectations", "exporters", "golden", "pins", "sets")
@@ -180,8 +175,8 @@ def read(path: Path) -> Configuration:
 
 def _tool_table(path: Path) -> Mapping[str, object]:
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        document = _toml.parse(path.read_bytes())
+    except _toml.MalformedError as error:
         raise ConfigurationError(f"{path} does not parse: {error}") from error
     tool = _mapping(document.get("tool", {}), path, "tool")
     return _mapping(tool.get("savedmodel-compat", {}), path, _TABLE)

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from savedmodel_compat.matrix.cells import Result
     from savedmodel_compat.matrix.models import Model
     from savedmodel_compat.matrix.runner import Runner
+    from savedmodel_compat.search.subject import Subject
 
 __all__ = [
     "OPTIONS",
@@ -47,9 +48,11 @@ __all__ = [
     "savedmodel_export",
     "savedmodel_run",
     "savedmodel_runner",
+    "savedmodel_subject",
 ]
 
 _CELL = "savedmodel_cell"
+_SUBJECT = "savedmodel_subject"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -129,20 +132,21 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Make one item for each cell of a test that takes ``savedmodel_cell``."""
-    if _CELL not in metafunc.fixturenames:
+    """Make one item for each cell of a test that takes ``savedmodel_cell`` or ``savedmodel_subject``."""
+    taken = next((name for name in (_CELL, _SUBJECT) if name in metafunc.fixturenames), None)
+    if taken is None:
         return
     marker = metafunc.definition.get_closest_marker(MARKER)
     where = metafunc.definition.nodeid
     if marker is None:
-        _fail(f"{where} takes {_CELL}, and no marker {MARKER} says which models")
+        _fail(f"{where} takes {taken}, and no marker {MARKER} says which models")
     try:
         requests = cells.plan(metafunc.config, marker)
         gate.expectations(metafunc.config)
     except SavedModelCompatError as error:
         _fail(f"{where}: {error}")
     metafunc.parametrize(
-        _CELL, requests, ids=[request.id for request in requests], indirect=True, scope="function"
+        taken, requests, ids=[request.id for request in requests], indirect=True, scope="function"
     )
 
 
@@ -241,7 +245,7 @@ def savedmodel_call(savedmodel_runner: Runner) -> Callable[..., list[Called]]:
     """A function that calls one of yours: ``savedmodel_call("programs/train.py::steps", on="2.4.4,2.21.0", directory=…)``.
 
     The function runs inside each release, in a virtual environment and a process of its own, with the arguments by name
-    (of what JSON has), and returns a dict of arrays by name. It gives a list of answers, one a release, with ``release``,
+    (of what JSON has; paths arrive as text), and returns a dict of arrays by name. It gives a list of answers, one a release, with ``release``,
     ``arrays`` and ``failure`` (None, or with ``type`` and ``text``), and judges nothing. The test is skipped, with the reason, if this
     machine has no interpreter for a release.
     """
@@ -333,6 +337,42 @@ def savedmodel_cell(request: pytest.FixtureRequest, savedmodel_runner: Runner) -
     failing = gate.breaches(request.node) or _not_as_predicted(request.node, results)
     _end_unless_run(ran, failing=bool(failing))
     return results
+
+
+@pytest.fixture
+def savedmodel_subject(
+    request: pytest.FixtureRequest, savedmodel_runner: Runner
+) -> Iterator[Subject]:
+    """This item's model in its release and loader, for the functions of ``savedmodel_compat.properties``.
+
+    The test is skipped, with the reason, where there is no such model or runtime, and where a property does not apply.
+    """
+    from savedmodel_compat import _plugin_search as searching
+    from savedmodel_compat.matrix.ready import is_unsupported
+
+    marker = request.node.get_closest_marker(MARKER)
+    try:
+        search = searching.search_of(request.config, marker, request.node.nodeid)
+        subject = searching.subject_of(savedmodel_runner, request.param, search)
+    except SavedModelCompatError as error:
+        if is_unsupported(error):
+            pytest.skip(f"unsupported: {error.message}")
+        _fail(str(error))
+    with subject:
+        yield subject
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Skip what a property does not apply to, and show of a broken one what it says and no frames."""
+    try:
+        return (yield)
+    except Exception as error:
+        if _SUBJECT in getattr(item, "fixturenames", ()):
+            from savedmodel_compat._plugin_search import told
+
+            told(error)
+        raise
 
 
 def _not_as_predicted(item: pytest.Item, results: Sequence[Result]) -> list[Result]:

@@ -359,8 +359,10 @@ def _repeated(
             f"{_named(dtype, shape)} holds {count} values, but {dtype.field} lists {len(values)}"
         )
     zero = b"" if dtype.array_name == "object" else 0
-    array = np.full(count, values[-1] if len(values) else zero, dtype=values.dtype)
+    # numpy.full would take a string for an S array, and lose the zero bytes at its end.
+    array = np.empty(count, dtype=values.dtype)
     array[: len(values)] = values
+    array[len(values) :] = values[-1] if len(values) else zero
     return array.reshape(shape)
 
 

@@ -332,3 +332,43 @@ def test_a_scalar_of_any_kind(theirs: Any, ours: Any) -> None:
     found = only(np.asarray(theirs), np.asarray(ours))
     assert "1 of 1" in found.text
     assert "reversed" not in found.text
+
+
+STRINGS = [
+    (b"cat", b"dogs"),
+    (b"cat", b"dog"),
+    (b"cat", b""),
+    (b"cat\0", b"cat"),
+    (b"", b"\0"),
+    (b"a\0\0", b"a\0"),
+]
+
+
+def filled(shape: tuple[int, ...], text: bytes) -> Array:
+    """Return an array of one string; numpy.full would lose the zero bytes at its end."""
+    array = np.empty(shape, object)
+    array[...] = text
+    return array
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (3,), (2, 2), (1, 1, 1)], ids=str)
+@pytest.mark.parametrize(("theirs", "ours"), STRINGS)
+def test_strings_of_any_shape_and_length(
+    theirs: bytes, ours: bytes, shape: tuple[int, ...]
+) -> None:
+    """Another string is a mismatch wherever it stands, beside another output too, zero bytes at its end included."""
+    expected = {"a": filled(shape, theirs), "b": filled(shape, b"xx")}
+    actual = {"a": filled(shape, ours), "b": filled(shape, b"xx")}
+    [found] = compare(expected, actual, Policy()).differences
+    assert (found.cause, found.output) == ("output-mismatch", "a")
+    assert repr(ours) in found.text
+    assert not compare(expected, expected, Policy()).differences
+
+
+def test_a_string_without_a_shape_that_is_another_output_s() -> None:
+    """What it looks like is told of scalars too, and not of one that lacks a zero byte at its end."""
+    expected = {name: filled((), text) for name, text in (("a", b"cat"), ("b", b"xx\0"))}
+    for text, looks in ((b"xx\0", True), (b"xx", False)):
+        actual = expected | {"a": filled((), text)}
+        [found] = compare(expected, actual, Policy()).differences
+        assert ("the reference's output 'b'" in found.text) is looks

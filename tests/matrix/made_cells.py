@@ -7,7 +7,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from savedmodel_compat.matrix.expectations import Expectation, Expectations, Judgement, judge
+from savedmodel_compat.matrix.expectations import Expectation, Expectations, Judgement
+from savedmodel_compat.matrix.gate import judge
 from savedmodel_compat.matrix.releases import parse
 from savedmodel_compat.matrix.seen import Seen
 from savedmodel_compat.runtimes import pins

@@ -196,3 +196,11 @@ def test_what_is_written_is_read(reading: Reader) -> None:
         for name in (*written.__dataclass_fields__,):
             want = place if name == "place" else getattr(written, name)
             assert getattr(found, name) == want, name
+
+
+def test_a_text_that_python_cannot_read(reading: Reader) -> None:
+    """What is nested beyond all measure, or a number of thousands of digits, is an error of the file."""
+    with pytest.raises(ConfigurationError, match="nested too deeply"):
+        reading(f"a = {'[' * 5000}")
+    with pytest.raises(ConfigurationError, match="do not parse"):
+        reading(f"a = {'1' * 5000}")

@@ -13,7 +13,7 @@ import pytest
 from savedmodel_compat.cache import default_root
 from savedmodel_compat.config import Configuration
 from savedmodel_compat.errors import ExportError, UnsupportedError, UsageError
-from savedmodel_compat.matrix import _derived
+from savedmodel_compat.matrix import _derived, _entries
 from savedmodel_compat.matrix.exports import (
     Exporter,
     Order,
@@ -67,15 +67,15 @@ NEVER_STRIPS = """
 """
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def runtime(venv_runtime: Callable[[str], Runtime]) -> Runtime:
     """The producer."""
     return venv_runtime(PRODUCER)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def worker(runtime: Runtime) -> Iterator[Worker]:
-    """A worker of the producer."""
+    """A worker of the producer; each export has a process of its own."""
     with Worker(runtime, native=False) as worker:
         yield worker
 
@@ -159,6 +159,40 @@ def test_a_file_that_it_does_not_import_is_no_part_of_it(
     assert export_model(worker, runtime, wanted, LIMITS).path == first.path
 
 
+def test_a_package_that_is_a_link(tmp_path: Path, worker: Worker, runtime: Runtime) -> None:
+    """What lies behind a link beside the exporter counts as if it lay there, and so does where the link goes."""
+    for name in ("far", "elsewhere"):
+        (tmp_path / name / "inner").mkdir(parents=True)
+        (tmp_path / name / "inner" / "__init__.py").write_text("x = 0\n")
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "far").symlink_to(tmp_path / "far")
+    wanted = order(home, DOUBLE + "    if False: import far.inner\n")
+    first = export_model(worker, runtime, wanted, LIMITS)
+    assert export_model(worker, runtime, wanted, LIMITS).path == first.path
+    (tmp_path / "far" / "inner" / "__init__.py").write_text("x = 1\n")
+    second = export_model(worker, runtime, wanted, LIMITS)
+    assert second.path != first.path
+
+
+@pytest.mark.parametrize("target", [".", "..", "inner", "inner/back", "absent"])
+def test_links_that_go_round(target: str, tmp_path: Path) -> None:
+    """A link to a folder that it lies in, to another link or to nothing ends the search there; another target counts."""
+    home = tmp_path / "home"
+    (home / "inner").mkdir(parents=True)
+    (home / "inner" / "deep.py").write_text("x = 0\n")
+    (home / "inner" / "back").symlink_to(home)
+    (home / "a").symlink_to(target)
+    (home / "export.py").write_text("import importlib\n")
+    found = _entries._sources(home / "export.py")
+    assert len(found) < 12
+    inner = [name for name in found if name.endswith("deep.py")]
+    assert len(inner) == 1
+    (home / "a").unlink()
+    (home / "a").symlink_to("inner" if target != "inner" else ".")
+    assert _entries._sources(home / "export.py") != found
+
+
 @pytest.mark.parametrize(
     "way", ["import importlib", "exec('')", "import folder", "x =", "open('another.py')"]
 )
@@ -182,7 +216,7 @@ def test_all_files_are_part_of_what_nobody_can_tell(
         ("import os; os.abort()", "ended with signal 6"),
         ("import os; os._exit(4)", "ended with exit status 4"),
         ("return {}", "wrote no SavedModel"),
-        ("return None", "raised TypeError"),
+        ("return None", "the exporter's recording is wrong: the exporter returned NoneType"),
         ("import time; time.sleep(60)", "did not end in 2 s"),
     ],
 )
@@ -344,8 +378,8 @@ def test_a_file_that_is_no_python(tmp_path: Path, worker: Worker, runtime: Runti
 
 
 def test_a_function_that_is_not_there(tmp_path: Path, worker: Worker, runtime: Runtime) -> None:
-    """A function that the file does not have is named."""
-    with pytest.raises(ExportError, match="export"):
+    """A function that the file does not have is named, and no frame of the harness is shown."""
+    with pytest.raises(ExportError, match=r"double\.py: the file has no function 'export'$"):
         export_model(worker, runtime, order(tmp_path, "x = 1"), LIMITS)
 
 

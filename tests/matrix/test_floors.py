@@ -146,7 +146,13 @@ def test_the_file_comes_back(tmp_path: Path) -> None:
         ("[smoke]\ntotal = { run = -1 }\n", "smoke.total.run is -1"),
         ("[smoke]\ntotal = { run = true }\n", "smoke.total.run is True"),
         ('[smoke]\ntotal = { run = "1" }\n', "smoke.total.run is '1'"),
+        ("[smoke]\ntotal = { run = [1] }\n", "smoke.total.run is an array, where"),
+        (f"smoke = {'1' * 80!r}\n", "1…, where a table"),
+        ("[smoke]\ntotal = [{ run = 1 }]\n", "smoke.total is an array, where a table"),
+        ("[[expectation]]\nreason = 'long'\n" * 99, "toml is a file of expectations, where floors"),
+        ("[[scenario]]\nname = 'long'\n" * 99, "toml is a file of [[scenario]], where floors"),
         ("[smoke\n", "do not parse"),
+        (f"a = {'[' * 5000}", "nested too deeply"),
     ],
 )
 def test_mistakes(tmp_path: Path, text: str, said: str) -> None:
@@ -156,6 +162,7 @@ def test_mistakes(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         _floors_file.read(file)
     assert said in str(caught.value)
+    assert len(caught.value.message) < 300
     assert "floors.toml" in str(caught.value)
 
 

@@ -135,3 +135,45 @@ def test_what_is_no_recording(recorded: str, words: str, export: Export) -> None
     """It is refused, and the text says what is wrong."""
     with pytest.raises(ExportError, match=words):
         export(recorded)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "words"),
+    [
+        ("None", "the exporter returned NoneType, not {signature"),
+        ('{"count": tuple(calls)}', "signature 'count' are in a tuple; several calls are a list"),
+        ('{"count": {"inputs": None, "outputs": {}}}', "the inputs of signature 'count'"),
+        ('{"count": {"inputs": {1: side(1)}, "outputs": {}}}', "the inputs of signature 'count'"),
+        (
+            '{"count": {"inputs": {"step": None}, "outputs": calls[0]["outputs"]}}',
+            "inputs 'step' of signature 'count': 'step' holds a NoneType",
+        ),
+        (
+            '{"count": {"inputs": calls[0]["inputs"], "outputs": {"after": np.datetime64(0, "s")}}}',
+            "outputs 'after' of signature 'count'",
+        ),
+        ('{"count": {"inputs": calls[0]["inputs"], "outputs": {"after": after}}}', "'after'"),
+    ],
+)
+def test_a_wrong_recording_is_no_error_of_the_program(
+    recorded: str, words: str, export: Export
+) -> None:
+    """What a function returned is told as that: nothing was raised in it, and frames of the harness say nothing to its author.
+
+    That holds for a tensor of a graph too, which numpy refuses with the exception by which an exporter says that it cannot.
+    """
+    with pytest.raises(ExportError) as caught:
+        export(recorded)
+    assert "the exporter's recording is wrong: " in caught.value.message
+    assert words in caught.value.message
+    assert "Traceback" not in caught.value.message
+    assert "raised" not in caught.value.message
+
+
+def test_two_recordings_of_one_meta_graph_name_their_exporter(export: Export) -> None:
+    """Whoever reads the error of a matrix with many exporters learns whose it is, and of which release."""
+    both = '{(("serve", "gpu"), "count"): calls, (("gpu", "serve"), "count"): calls}'
+    with pytest.raises(
+        ExportError, match=r"^two of 2\.11\.1, stripped recorded .*'gpu', 'serve'.* twice"
+    ):
+        export(both)

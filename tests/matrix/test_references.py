@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from savedmodel_compat.golden.tolerances import Policy
-from savedmodel_compat.matrix.references import Reference, reference_of
+from savedmodel_compat.matrix.references import Reference, compare_answers, reference_of
 from savedmodel_compat.runtimes.verdicts import Answer, Failure, Verdict
 
 REFUSED = Answer(failure=Failure(text="no", type="INVALID_ARGUMENT"))
@@ -49,3 +49,13 @@ def test_an_unstable_release_fills_nothing() -> None:
 def test_a_release_that_refuses_everything_is_no_reference() -> None:
     """Without a single answer there is nothing to compare with."""
     assert reference_of("2.21.0", answered(None), answered(None), Policy()) is None
+
+
+def test_a_mismatch_in_a_row_of_calls_says_which_call() -> None:
+    """Of several sets of inputs the one that differs is named; of a single one there is nothing to name."""
+    [found] = compare_answers(
+        answered(1, 5, 3).answers, reference("export", 1, 2, 3), Policy()
+    ).differences
+    assert found.text.startswith("call 2 of 3: output 'y'")
+    [found] = compare_answers(answered(5).answers, reference("export", 1), Policy()).differences
+    assert found.text.startswith("output 'y'")

@@ -289,7 +289,8 @@ def mischief(misbehaving: MakeModel, consumers: MakeConsumers) -> dict[tuple[str
     # With oneDNN, which depends on the processor, TensorFlow tries for ten seconds to get memory.
     for seconds, names in ((5, [n for n in MISCHIEF if n != "hog"]), (40, ["hog", "swell"])):
         models = [misbehaving(name) for name in (*names, ALONE)]
-        options = Options(limits=Limits(seconds=seconds, megabytes=500), jobs=2)
+        # Most of them wait for something that does not come, and take no processor from each other.
+        options = Options(limits=Limits(seconds=seconds, megabytes=500), jobs=6)
         results = run_matrix(models, consumers(*MISCHIEF_IN), options)
         assert len(results) == len(models) * len(MISCHIEF_IN)
         found.update({(result.cell.model, result.cell.consumer): result for result in results})

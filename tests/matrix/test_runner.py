@@ -78,6 +78,22 @@ def test_an_export_that_cannot_be(runner: Runner) -> None:
     assert "absent" in str(said.problem)
 
 
+def test_a_producer_that_refuses_is_asked_once(runner: Runner, tmp_path: Path) -> None:
+    """For each leg; what it does not have it will not have for the next cell."""
+    asked = tmp_path / "asked"
+    exporter = tmp_path / "refusing.py"
+    exporter.write_text(
+        "def refuse(directory, *, strip_default_attrs, seed):\n"
+        f"    with open({str(asked)!r}, 'a') as counted:\n"
+        "        counted.write('asked\\n')\n"
+        "    raise NotImplementedError('there is nothing of the kind')\n"
+    )
+    for _ in range(3):
+        said = runner.export_or_say(f"{exporter}::refuse", producer="2.11.1", strip=True)
+        assert str(said.problem) == "there is nothing of the kind"
+    assert asked.read_text().count("asked") == 2
+
+
 def test_a_release_that_is_not_pinned(runner: Runner) -> None:
     """What is no producer is an error of usage, before anything runs."""
     with pytest.raises(UnknownReleaseError, match="9.9.9"):

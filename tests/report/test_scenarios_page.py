@@ -43,6 +43,21 @@ def test_loaders_that_differ_are_named() -> None:
     ]
 
 
+def test_loaders_that_agree_for_those_that_were_not_tried_are_named() -> None:
+    """A sign without a name would speak for a loader of the section that was not asked."""
+    others = [cell(loader=loader, consumer="2.4.4") for loader in ("c", "v1", "v2")]
+    failed = [cell("fail", "crashed", loader=loader) for loader in ("c", "v1")]
+    assert rows(*others, *failed) == ["| `small` | 2.4.4 | on | ✓ | `c`, `v1` ✗ crashed |"]
+    assert rows(*others, cell()) == ["| `small` | 2.4.4 | on | ✓ | `c` ✓ |"]
+    assert rows(*others, cell("unsupported")) == ["| `small` | 2.4.4 | on | ✓ | — |"]
+    alone = (
+        cell("fail", "crashed"),
+        cell("unsupported", loader="v1"),
+        cell("unsupported", loader="v2"),
+    )
+    assert rows(*others, *alone) == ["| `small` | 2.4.4 | on | ✓ | ✗ crashed |"]
+
+
 def test_one_signature_that_fails_is_enough() -> None:
     """A model works where all of its signatures do."""
     found = rows(cell(signature="a"), cell("fail", "run-failed", signature="b"))
@@ -84,6 +99,9 @@ def test_a_scenario_without_cells() -> None:
         ("x = ", "cannot be read"),
         ('[[scenario]]\nname = "a"\n', "has name"),
         (TOML.replace('["small", "other"]', "[]"), "has exporters, name, title"),
+        (TOML.replace('["small", "other"]', "[1]"), "has exporters, name, title"),
+        ("scenario = 3", "no \\[\\[scenario\\]\\]"),
+        ("scenario = [3]", "has no table"),
     ],
 )
 def test_what_is_no_file_of_scenarios(text: str, words: str, tmp_path: Path) -> None:
@@ -94,11 +112,55 @@ def test_what_is_no_file_of_scenarios(text: str, words: str, tmp_path: Path) -> 
         read_scenarios(path)
 
 
+def command(*arguments: Path) -> subprocess.CompletedProcess[str]:
+    """Run the command."""
+    module = [sys.executable, "-m", "savedmodel_compat.report.scenarios_page"]
+    return subprocess.run([*module, *arguments], capture_output=True, text=True, check=False)
+
+
 def test_the_command(tmp_path: Path) -> None:
     """The page comes from a file of scenarios and records."""
     scenarios, made = tmp_path / "scenarios.toml", tmp_path / "record.json"
     scenarios.write_text(TOML)
     record.write({"cells": [cell()]}, made)
-    command = [sys.executable, "-m", "savedmodel_compat.report.scenarios_page"]
-    done = subprocess.run([*command, scenarios, made], capture_output=True, text=True, check=True)
+    done = command(scenarios, made)
+    assert (done.returncode, done.stderr) == (0, "")
     assert "| `small` | 2.4.4 | on | ✓ |" in done.stdout
+
+
+def test_cells_on_no_row(tmp_path: Path) -> None:
+    """Those of models that no scenario has are counted, on the page and on stderr."""
+    scenarios, made = tmp_path / "scenarios.toml", tmp_path / "record.json"
+    scenarios.write_text(TOML)
+    record.write(
+        {"cells": [cell(), cell(model="strange"), cell(model="strange", loader="v1")]}, made
+    )
+    done = command(scenarios, made)
+    assert done.returncode == 0
+    assert done.stderr == "2 cells are of models that no scenario has, and on no row\n"
+    assert "\n2 cells are of models that no scenario has, and on no row.\n" in done.stdout
+
+
+def test_the_command_without_what_it_needs(tmp_path: Path) -> None:
+    """Each is one line, a hint and exit code 4, and nothing of a page."""
+    scenarios, made, other = (
+        tmp_path / name for name in ("scenarios.toml", "record.json", "other")
+    )
+    scenarios.write_text(TOML)
+    record.write({"cells": [cell()]}, made)
+    record.write({"cells": [{"causes": []}]}, other)
+    for arguments, words in (
+        ((), "no file of scenarios is named"),
+        ((scenarios,), "no record is named"),
+        ((tmp_path / "none", made), "cannot be read: No such file"),
+        ((made, made), "cannot be read: "),
+        ((scenarios, tmp_path / "none"), "is no record of a run"),
+        ((scenarios, scenarios), "is no record of a run"),
+        ((scenarios, other), "a cell has no 'model'"),
+    ):
+        done = command(*arguments)
+        assert (done.returncode, done.stdout) == (4, "")
+        said, empty, hint = done.stderr.splitlines()
+        assert said.startswith("error: ")
+        assert words in said
+        assert (empty, hint[:6]) == ("", "hint: ")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import pytest
 from rich.console import Console
 
-from savedmodel_compat.matrix.cells import Foreseen, Outcome, Predicted, Result, Stage
+from savedmodel_compat.matrix.cells import Detail, Foreseen, Outcome, Predicted, Result, Stage
 from savedmodel_compat.report.terminal import print_matrix
 
 RELEASES = ["1.4.1", "1.15.5", "2.4.4", "2.5.3", "2.11.1", "2.15.1", "2.18.1", "2.20.0", "2.21.0"]
@@ -102,6 +102,52 @@ def test_the_same_failure_is_told_once(failed: Callable[..., Result]) -> None:
     assert "    cells  other of 2.11.1, unstripped → 1.15.5" in lines
 
 
+def test_a_message_that_is_not_that_of_all_names_its_cell(failed: Callable[..., Result]) -> None:
+    """Of cells that fail alike, one's numbers are not told as if they were those of the others."""
+    one = {"detail": Detail(op="MatMul"), "message": "is off by 3"}
+    cells = [failed(**one), failed(**(one | {"consumer": "2.5.3", "message": "is off by 40"}))]
+    assert "    such as cnn of 2.11.1, unstripped → 2.4.4: is off by 3" in drawn(cells)
+    cells[1] = failed(**one, consumer="2.5.3")
+    assert "    is off by 3" in drawn(cells)
+
+
+def test_a_loader_is_named_where_loaders_say_different_things(
+    failed: Callable[..., Result],
+) -> None:
+    """One release may say it in other words to another loader."""
+    one = {"detail": Detail(op="MatMul")}
+    cells = [failed(**one, message="no", loader="v1"), failed(**one, message="never", loader="c")]
+    assert any(line.endswith("2.4.4, loader v1: no") for line in drawn(cells))
+
+
+def test_notes_are_told_once(result: Callable[..., Result]) -> None:
+    """Each note once, that of most cells first, with the cells and models that have it."""
+    made_up = "the exporter recorded nothing of signature 'train', and its inputs are made up"
+    cells = [
+        result(notes=("another",)),
+        result(consumer="2.5.3", notes=(made_up,)),
+        result(model="mlp", notes=(made_up,)),
+    ]
+    lines = drawn(cells)
+    at = lines.index("Notes")
+    assert lines[at + 1 : at + 3] == [
+        f"  {made_up} (2 cells of cnn, mlp)",
+        "  another (1 cell of cnn)",
+    ]
+
+
+def test_many_notes_are_cut(result: Callable[..., Result]) -> None:
+    """What is left out is counted."""
+    lines = drawn([result(notes=tuple(f"note {at}" for at in range(25)))])
+    assert "  … and 5 more, which the record (--json) has" in lines
+    assert sum("note " in line for line in lines) == 20
+
+
+def test_without_notes_nothing_is_said_of_them(result: Callable[..., Result]) -> None:
+    """No empty section."""
+    assert "Notes" not in drawn([result()])
+
+
 def test_no_line_ends_in_blanks_below_the_table(failed: Callable[..., Result]) -> None:
     """Long texts are wrapped and leave nothing at the ends of lines."""
     lines = drawn([failed(message="word " * 200)], width=60)
@@ -126,7 +172,7 @@ def test_a_hostile_name_cannot_write_to_the_terminal(failed: Callable[..., Resul
 def test_unclassified_cells_are_counted(failed: Callable[..., Result]) -> None:
     """What no pattern knows stands in the summary."""
     assert (
-        drawn([failed(causes=("unclassified",))])[-1] == "1 cells: 0 pass, 1 fail (1 unclassified)"
+        drawn([failed(causes=("unclassified",))])[-1] == "1 cell: 0 pass, 1 fail (1 unclassified)"
     )
 
 

@@ -26,14 +26,14 @@ LIMITS = Limits(seconds=60, megabytes=2000)
 FEEDS = ({"x": np.array([[1.0], [2.0]], np.float32)}, {"x": np.array([[-4.0]], np.float32)})
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def native(wheel_runtime: Callable[[str], Runtime]) -> Iterator[Worker]:
     """A native worker of the newest release."""
     with Worker(wheel_runtime("2.21.0"), native=True) as worker:
         yield worker
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def producer(venv_runtime: Callable[[str], Runtime]) -> Iterator[Worker]:
     """A Python worker of the producer that the tests use."""
     with Worker(venv_runtime("2.11.1"), native=False) as worker:

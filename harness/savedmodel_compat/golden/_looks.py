@@ -147,7 +147,9 @@ def _typical(numbers: Array) -> float:
 
 
 def _taken(array: Array, places: Places) -> Array:
-    values = np.asarray(array[places])
+    # With the ellipsis an array comes of a scalar too: a bare string would become an S array, without the zero bytes at its end.
+    at: tuple[Any, ...] = (*places, ...)
+    values = array[at]
     return np.ascontiguousarray(values.astype(values.dtype.newbyteorder("="), copy=False)).reshape(
         -1
     )

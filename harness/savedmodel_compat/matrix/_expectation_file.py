@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import difflib
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from savedmodel_compat import _toml
 from savedmodel_compat.errors import ConfigurationError, SavedModelCompatError
 from savedmodel_compat.matrix.causes import BY_ID
 from savedmodel_compat.matrix.expectations import Expectation, Expectations
@@ -19,11 +19,6 @@ from savedmodel_compat.runtimes import specs
 from savedmodel_compat.runtimes.base import Loader, Provider
 from savedmodel_compat.runtimes.devices import DEVICES
 from savedmodel_compat.runtimes.pins import PinTable
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 TABLE = "expectation"
 KEYS = (
@@ -97,9 +92,9 @@ def read(path: Path, table: PinTable) -> Expectations:
 def _document(path: Path, text: str) -> Mapping[str, object]:
     """Parse the text; a table ``[expectation]``, which is most often what is wrong, is told with its line."""
     try:
-        document = tomllib.loads(text)
+        document = _toml.parse(text.encode())
         wrong = None
-    except tomllib.TOMLDecodeError as error:
+    except _toml.MalformedError as error:
         document, wrong = {}, error
     # Looked for only where something is wrong: a text of several lines may hold such a line, too.
     found = _ONE.search(text) if wrong or isinstance(document.get(TABLE), dict) else None
@@ -122,7 +117,11 @@ def _shown(path: Path) -> Path:
 
 def _places(path: Path, text: str, count: int) -> Sequence[str]:
     """Return file and line of each expectation; its number where the lines cannot be told, as inside a long string."""
-    lines = [text.count("\n", 0, found.end()) + 1 for found in _HEADER.finditer(text)]
+    lines, line, at = [], 1, 0
+    for found in _HEADER.finditer(text):
+        line += text.count("\n", at, found.end())
+        at = found.end()
+        lines.append(line)
     if len(lines) == count:
         return [f"{path}:{line}" for line in lines]
     return [f"{path}, expectation {number}" for number in range(1, count + 1)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from savedmodel_compat.matrix._toml import quoted, several
+from savedmodel_compat._toml import quoted, several
 from savedmodel_compat.matrix.expectations import Expectation
 
 _HEAD = """\

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from savedmodel_compat import _toml
+from savedmodel_compat._toml import key
 from savedmodel_compat.errors import ConfigurationError, InfrastructureError
-from savedmodel_compat.matrix._toml import key
 from savedmodel_compat.matrix.floors import AXES, NUMBERS, Count, Tier
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 TOTAL = "total"
+_EXPECTATION = "expectation"
+_SHOWN = 60
 _NUMBER = re.compile(r"(\d+)")
 _WRITTEN_BY = "savedmodel-compat floors RECORD.json --tier TIER -o FILE"
 _HEAD = f"""\
@@ -32,18 +29,25 @@ def read(path: Path) -> dict[str, Tier]:
         ConfigurationError: the file is not there, does not parse, or has no tier; or a tier has no number.
     """
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = _toml.parse(path.read_bytes())
     except OSError as error:
         raise ConfigurationError(
             f"the floors {path} cannot be read: {error.strerror}", hint=f"write them: {_WRITTEN_BY}"
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except _toml.MalformedError as error:
         raise ConfigurationError(f"the floors {path} do not parse: {error}") from error
     if not document:
         raise ConfigurationError(
             f"the floors {path} have no tier: nothing would be too few",
             hint=f"write one: {_WRITTEN_BY}",
         )
+    for name, value in document.items():
+        if isinstance(value, list):
+            what = "a file of expectations" if name == _EXPECTATION else f"a file of [[{name}]]"
+            raise ConfigurationError(
+                f"{path} is {what}, where floors are expected",
+                hint=f"a file of floors has a table a tier; write one: {_WRITTEN_BY}",
+            )
     return {name: _tier(value, path, name) for name, value in document.items()}
 
 
@@ -75,15 +79,23 @@ def _count(value: object, path: Path, name: str) -> Count:
     for number, said in table.items():
         if not isinstance(said, int) or isinstance(said, bool) or said < 0:
             raise ConfigurationError(
-                f"{path}: {name}.{number} is {said!r}, where a number of cells is expected"
+                f"{path}: {name}.{number} is {_short(said)}, where a number of cells is expected"
             )
         numbers[number] = said
     return Count(**numbers)
 
 
+def _short(value: object) -> str:
+    """Return a value as a message shows it: what holds others would fill pages."""
+    if isinstance(value, dict | list):
+        return "an array" if isinstance(value, list) else "a table"
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+
+
 def _table(value: object, path: Path, name: str) -> Mapping[str, object]:
     if not isinstance(value, dict):
-        raise ConfigurationError(f"{path}: {name} is {value!r}, where a table is expected")
+        raise ConfigurationError(f"{path}: {name} is {_short(value)}, where a table is expected")
     return value
 
 

@@ -9,7 +9,8 @@ from datetime import date
 from typing import Any, NamedTuple, TypeVar
 
 from savedmodel_compat.matrix.causes import BY_ID
-from savedmodel_compat.matrix.expectations import Expectation, takes_model
+from savedmodel_compat.matrix.expectations import Expectation
+from savedmodel_compat.matrix.matching import takes_model
 from savedmodel_compat.matrix.releases import is_release, parse, spell
 from savedmodel_compat.matrix.seen import UNKNOWN, Claim, Seen
 from savedmodel_compat.runtimes.pins import PinTable

@@ -224,7 +224,7 @@ def _derive(other: Path, order: Order, why: str, into: Path) -> None:
 
 def _models_in(entry: Path, order: Order) -> tuple[Model, ...]:
     """Return the models of an entry of the cache."""
-    models = _checked_models(entry / _MODEL, order, _read_recordings(entry / _RECORDED))
+    models = _checked_models(entry / _MODEL, order, _read_recordings(entry / _RECORDED, order))
     note = entry / _NOTE
     if not note.exists():
         return models
@@ -238,7 +238,7 @@ def _export(worker: Worker, order: Order, limits: Limits, into: Path) -> None:
     tensors = [to_wire(name, array) for name, array in verdict.payload]
     (into / _RECORDED).write_bytes(b"".join(_frames.encode(header, tensors)))
     # What is kept is never made again, so nothing is kept that is of no use.
-    _checked_models(into / _MODEL, order, _read_recordings(into / _RECORDED))
+    _checked_models(into / _MODEL, order, _read_recordings(into / _RECORDED, order))
 
 
 def _run(worker: Worker, order: Order, directory: Path, limits: Limits) -> Verdict:
@@ -261,6 +261,11 @@ def _run(worker: Worker, order: Order, directory: Path, limits: Limits) -> Verdi
 
 def _what_went_wrong(verdict: Verdict) -> str:
     if verdict.failure is not None:
+        # Raised by the worker itself: frames of it say nothing to who writes an exporter.
+        if "WrongRecording" in verdict.failure.types:
+            return f"the exporter's recording is wrong: {verdict.failure.text}"
+        if "NoSuchFunction" in verdict.failure.types:
+            return verdict.failure.text
         said = f"the exporter raised {verdict.failure.type}: {verdict.failure.text}"
         return f"{said}\n{verdict.failure.trace.rstrip()}"
     if verdict.timed_out:
@@ -273,7 +278,7 @@ _Recordings = dict["tuple[str, ...] | None", dict[str, list[Recording]]]
 """The calls of each signature, by the tags of its MetaGraph; None for that which is served."""
 
 
-def _read_recordings(path: Path) -> _Recordings:
+def _read_recordings(path: Path, order: Order) -> _Recordings:
     decoder = _frames.Decoder()
     decoder.feed(path.read_bytes())
     frame = decoder.frame()
@@ -289,12 +294,14 @@ def _read_recordings(path: Path) -> _Recordings:
             if part.call != len(calls):
                 tags = "" if part.tags is None else f" of MetaGraph {list(part.tags)}"
                 raise ExportError(
-                    f"the exporter recorded signature '{part.signature}'{tags} twice, under keys that mean the same",
+                    f"{order.label} recorded signature '{part.signature}'{tags} twice, under keys that mean the same",
                     hint="record several calls of one signature as a list",
                 )
             sides = {"inputs": {}, "outputs": {}}
             calls.append(Recording(inputs=sides["inputs"], outputs=sides["outputs"]))
-        if part.alias is not None:
+        if part.side == "call":
+            calls[-1] = replace(calls[-1], live=True)
+        elif part.alias is not None:
             sides[part.side][part.alias] = from_wire(next(arrays))
     return found
 

@@ -23,7 +23,19 @@ if TYPE_CHECKING:
     from savedmodel_compat.model import MetaGraph, Signature, TensorSpec
     from savedmodel_compat.model.schema import GraphDef, NodeDef
 
-__all__ = ["Array", "Arrays", "Given", "Made", "components", "generate"]
+__all__ = [
+    "RAGGED",
+    "SPARSE",
+    "Array",
+    "Arrays",
+    "Given",
+    "Made",
+    "Wanted",
+    "components",
+    "generate",
+    "sparse_shape",
+    "wanted",
+]
 
 Shape = tuple[int | None, ...]
 
@@ -32,8 +44,8 @@ _PLACEHOLDERS = frozenset(("Placeholder", "PlaceholderV2", "PlaceholderWithDefau
 # unknown shape (core/ops/array_ops.cc).
 _LAST_AMBIGUOUS_SCALAR = 21
 # Their classes as they are written now, and as the number of older releases is called.
-_RAGGED = frozenset(("RaggedTensorSpec", "RAGGED_TENSOR_SPEC"))
-_SPARSE = frozenset(("SparseTensorSpec", "SPARSE_TENSOR_SPEC"))
+RAGGED = frozenset(("RaggedTensorSpec", "RAGGED_TENSOR_SPEC"))
+SPARSE = frozenset(("SparseTensorSpec", "SPARSE_TENSOR_SPEC"))
 _SPARSE_PARTS = ("indices", "values", "dense_shape")
 
 
@@ -82,24 +94,62 @@ def generate(signature: Signature, meta_graph: MetaGraph, *, seed: int) -> Made:
         The sets, or why there are none: an input of type ``resource``, one that is too large, and
         the like.
     """
-    graph = meta_graph.proto.graph_def
-    specs = _with_shapes_of_graph(signature.inputs, graph)
-    sizes = _sizes(specs[alias] for alias in specs if alias not in signature.defaults)
-    feeds: list[dict[str, Array]] = [{} for _ in sizes]
-    for alias, spec in specs.items():
-        try:
-            source = _Source(
-                alias=alias,
-                spec=spec,
-                draws=Draws(seed, signature.key, alias),
-                default=signature.defaults.get(alias),
-                features=None if alias in signature.defaults else _features(spec, graph),
-            )
+    try:
+        needed = wanted(signature, meta_graph)
+        sizes = _sizes(each.spec for each in needed.values() if each.default is None)
+        feeds: list[dict[str, Array]] = [{} for _ in sizes]
+        for alias, each in needed.items():
+            draws = Draws(seed, signature.key, alias)
             for feed, size in zip(feeds, sizes, strict=True):
-                feed.update(source.draw(size))
-        except (UnsupportedError, DamagedModelError) as error:
-            return Made(problem=f"input '{alias}' cannot be made up: {error.message}")
+                feed.update(_made_up(alias, each, draws, size))
+    except UnsupportedError as error:
+        return Made(problem=error.message)
     return Made(feeds=tuple(feeds))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What one input of a signature has to be.
+
+    Args:
+        spec: with the shape as narrow as its graph knows it.
+        default: the value that it has where a request leaves it out; None if there is none.
+        features: what the Examples in it must hold; None if it holds none.
+    """
+
+    spec: TensorSpec
+    default: Array | None
+    features: tuple[Feature, ...] | None
+
+
+def wanted(signature: Signature, meta_graph: MetaGraph) -> dict[str, Wanted]:
+    """Return what the inputs of a signature have to be, by alias.
+
+    Raises:
+        UnsupportedError: the graph does not tell what the Examples in an input must hold.
+    """
+    graph = meta_graph.proto.graph_def
+    found = {}
+    for alias, spec in _with_shapes_of_graph(signature.inputs, graph).items():
+        default = signature.defaults.get(alias)
+        try:
+            features = _features(spec, graph) if default is None else None
+        except (UnsupportedError, DamagedModelError) as error:
+            raise _cannot(alias, error.message) from error
+        found[alias] = Wanted(spec=spec, default=default, features=features)
+    return found
+
+
+def _cannot(alias: str, why: str) -> UnsupportedError:
+    return UnsupportedError(f"input '{alias}' cannot be made up: {why}")
+
+
+def _made_up(alias: str, wanted: Wanted, draws: Draws, size: _Size) -> list[tuple[str, Array]]:
+    source = _Source(alias=alias, wanted=wanted, draws=draws)
+    try:
+        return list(source.draw(size))
+    except (UnsupportedError, DamagedModelError) as error:
+        raise _cannot(alias, error.message) from error
 
 
 def _sizes(specs: Iterable[TensorSpec]) -> tuple[_Size, ...]:
@@ -113,8 +163,8 @@ def _shapes(spec: TensorSpec) -> list[Shape | None]:
     """Return the shapes that decide how large a tensor becomes."""
     if not spec.components:
         return [spec.shape]
-    if spec.encoding is Encoding.SPARSE or spec.type_spec in _SPARSE:
-        return [_sparse_shape(spec)]
+    if spec.encoding is Encoding.SPARSE or spec.type_spec in SPARSE:
+        return [sparse_shape(spec)]
     return [shape for part in spec.components.values() for shape in _shapes(part)]
 
 
@@ -130,29 +180,26 @@ class _Source:
 
     Args:
         alias: of the input.
-        spec: what it must be.
+        wanted: what it must be.
         draws: its values.
-        default: its value, if the signature gives one.
-        features: what the Examples in it must hold; None if it holds none.
     """
 
     alias: str
-    spec: TensorSpec
+    wanted: Wanted
     draws: Draws
-    default: Array | None
-    features: tuple[Feature, ...] | None
 
     def draw(self, size: _Size) -> Iterator[tuple[str, Array]]:
         """Yield the next value of each of its dense tensors."""
-        if self.default is not None:
-            yield self.alias, self.default
-        elif self.features is not None:
-            yield self.alias, self._examples(self.features, size)
+        wanted = self.wanted
+        if wanted.default is not None:
+            yield self.alias, wanted.default
+        elif wanted.features is not None:
+            yield self.alias, self._examples(wanted.features, size)
         else:
-            yield from self._tensors(self.alias, self.spec, size)
+            yield from self._tensors(self.alias, wanted.spec, size)
 
     def _examples(self, features: tuple[Feature, ...], size: _Size) -> Array:
-        examples = np.empty(size.dimensions(self.spec.shape), dtype=object)
+        examples = np.empty(size.dimensions(self.wanted.spec.shape), dtype=object)
         for index in np.ndindex(examples.shape):
             examples[index] = encode_example(
                 {f.name: self.draws.values(f.dtype, size.dimensions(f.shape)) for f in features}
@@ -165,12 +212,12 @@ class _Source:
             yield name, self.draws.values(spec.dtype, size.dimensions(spec.shape))
             return
         if spec.encoding is Encoding.SPARSE:
-            arrays = self._sparse(spec.dtype, _sparse_shape(spec), size)
+            arrays = self._sparse(spec.dtype, sparse_shape(spec), size)
             yield from ((f"{name}/{part}", arrays[part]) for part in spec.components)
-        elif spec.type_spec in _SPARSE:
-            arrays = self._sparse(parts[1].dtype, _sparse_shape(spec), size)
+        elif spec.type_spec in SPARSE:
+            arrays = self._sparse(parts[1].dtype, sparse_shape(spec), size)
             yield from ((f"{name}/{n}", arrays[part]) for n, part in enumerate(_SPARSE_PARTS))
-        elif spec.type_spec in _RAGGED:
+        elif spec.type_spec in RAGGED:
             yield from self._ragged(name, parts[0], parts[1:], size)
         else:
             for part, inner in spec.components.items():
@@ -200,7 +247,7 @@ class _Source:
             yield f"{name}/{number}", np.arange(rows + 1, dtype=kind)
 
 
-def _sparse_shape(spec: TensorSpec) -> Shape:
+def sparse_shape(spec: TensorSpec) -> Shape:
     """Return the dense shape of a sparse tensor; a matrix if its rank is unknown."""
     if spec.encoding is Encoding.SPARSE:
         return (None, None) if spec.shape is None else spec.shape

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import signal
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from savedmodel_compat.golden.tolerances import Policy
 from savedmodel_compat.matrix.causes import BY_ID, Explanation, explain
 from savedmodel_compat.matrix.cells import Cell, Detail, Outcome, Result, Stage
+from savedmodel_compat.matrix.ends import cause_and_message
 from savedmodel_compat.matrix.references import Reference, compare_answers
 
 if TYPE_CHECKING:
@@ -21,14 +21,6 @@ LOG = 4000
 """How much of a log is kept, in characters."""
 
 _STACK = re.compile(r"^(?:Detected at node .*| {2,}.*|Node: '.*')\n", re.MULTILINE)
-# An allocation that fails below TensorFlow ends in an abort; these lines before it tell it from a CHECK failure.
-_MEMORY_SIGNS = (
-    "bad_alloc",
-    "Resource temporarily unavailable",
-    "pthread_create() failed",
-    "MemoryError",
-)
-_CHECK_SIGNS = ("Check failed", "CHECK", "F tensorflow", "terminate called", "F0000", "Fatal")
 
 
 def one_line(text: str) -> str:
@@ -162,21 +154,7 @@ def _fix(explanation: Explanation, cell: Cell) -> str:
 
 
 def _broke_off(cell: Cell, verdict: Verdict, version: str) -> Result:
-    if verdict.out_of_processes and not verdict.out_of_memory:
-        cause = "crashed"
-        message = (
-            f"{_end(verdict)}; its container has as many processes and threads as it may (`processes` "
-            "in [tool.savedmodel-compat.docker])"
-        )
-    elif verdict.timed_out:
-        cause, message = "timed-out", f"no answer after {verdict.seconds['cell']:.1f} s"
-    elif _is_memory(verdict):
-        cause, message = (
-            "out-of-memory",
-            f"{_end(verdict)}; {_telling_line(verdict.log, _MEMORY_SIGNS)}",
-        )
-    else:
-        cause, message = "crashed", f"{_end(verdict)}; {_telling_line(verdict.log, _CHECK_SIGNS)}"
+    cause, message = cause_and_message(verdict)
     return Result(
         cell=cell,
         outcome=Outcome.FAIL,
@@ -188,27 +166,6 @@ def _broke_off(cell: Cell, verdict: Verdict, version: str) -> Result:
         tensorflow_version=version,
         log=verdict.log[-LOG:],
     )
-
-
-def _is_memory(verdict: Verdict) -> bool:
-    if verdict.out_of_memory:
-        return True
-    return verdict.signal != signal.SIGKILL and any(sign in verdict.log for sign in _MEMORY_SIGNS)
-
-
-def _end(verdict: Verdict) -> str:
-    if verdict.signal is None:
-        return f"the process ended with status {verdict.status} and no answer"
-    named = verdict.signal in {number.value for number in signal.Signals}
-    name = signal.Signals(verdict.signal).name if named else f"signal {verdict.signal}"
-    return f"the process was ended by {name}"
-
-
-def _telling_line(log: str, signs: tuple[str, ...]) -> str:
-    """Return the line that says why; the last line of a crash may be a stack frame."""
-    lines = [line for line in log.splitlines() if line.strip()]
-    telling = [line for line in lines if any(sign in line for sign in signs)]
-    return telling[0] if telling else (lines[-1] if lines else "it printed nothing")
 
 
 def _telling_refusal(verdict: Verdict, reference: Reference | None) -> Failure | None:

@@ -21,10 +21,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
-    """One call: what a producer fed to a signature and computed from it, by alias."""
+    """One call: what a producer fed to a signature and computed from it, by alias.
+
+    Args:
+        inputs: what it fed.
+        outputs: what it computed.
+        live: whether its exporter can be asked for more such calls; see `savedmodel_compat.runtimes.requests.Live`.
+    """
 
     inputs: Arrays
     outputs: Arrays
+    live: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +47,7 @@ class Case:
         why_no_feeds: why there are no feeds, in words.
         against: the golden that it is compared with; None if goldens are not asked for.
         stateful: why its answers may change from call to call, in words; None if they do not.
+        live: whether the exporter can be asked what it computes from other inputs.
     """
 
     signature: str
@@ -50,6 +58,7 @@ class Case:
     why_no_feeds: str | None = None
     against: Against | None = None
     stateful: str | None = None
+    live: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,6 +306,7 @@ def _recorded_case(signature: Signature, meta_graph: MetaGraph, calls: Sequence[
         feeds=tuple(call.inputs for call in calls),
         expected=tuple(call.outputs for call in calls),
         stateful=_stateful(meta_graph, signature),
+        live=any(call.live for call in calls),
     )
 
 

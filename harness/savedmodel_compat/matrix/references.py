@@ -86,7 +86,7 @@ def compare_answers(
     """
     found: list[Comparison] = []
     differences: list[Difference] = []
-    against = reference.against
+    against, count = reference.against, len(reference.outputs)
     for index, (answer, expected) in enumerate(zip(answers, reference.outputs, strict=True)):
         if answer.outputs is None or expected is None:
             continue
@@ -98,7 +98,9 @@ def compare_answers(
             actual_dtypes=answer.dtypes if against else None,
         )
         found.append(one)
-        where = f"data set '{against.data_sets[index]}': " if against else ""
+        where = f"call {index + 1} of {count}: " if count > 1 else ""
+        if against:
+            where = f"data set '{against.data_sets[index]}': "
         differences += [replace(each, text=f"{where}{each.text}") for each in one.differences]
     return Comparison(
         differences=tuple(differences),

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
-from savedmodel_compat.errors import UnknownReleaseError
 from savedmodel_compat.matrix.seen import UNKNOWN
 from savedmodel_compat.runtimes import specs
 from savedmodel_compat.runtimes.pins import PinTable
 
-_OPERATORS = ("<", ">", "=", "!", "~")
-_MINOR = re.compile(r"\d+\.\d+")
 # As many releases in a row make a range.
 _LEAST = 3
 
@@ -63,12 +59,12 @@ def parse(text: str, table: PinTable) -> Releases:
         UnknownReleaseError: a part is neither a release nor a range nor a set.
     """
     ranges, minors, exact, unknown = [], set(), set(), False
-    for part in _parts(text):
+    for part in specs.parts(text):
         if part == UNKNOWN:
             unknown = True
-        elif part.startswith(_OPERATORS):
-            ranges.append(_range(part))
-        elif _MINOR.fullmatch(part):
+        elif specs.is_range(part):
+            ranges.append(specs.specifier(part))
+        elif specs.is_minor(part):
             minors.add(part)
         elif _is_version(part):
             exact.add(Version(part))
@@ -83,30 +79,6 @@ def parse(text: str, table: PinTable) -> Releases:
     )
 
 
-def _parts(text: str) -> Iterator[str]:
-    """Yield what stands between the commas; clauses of one range, which follow one another, as one."""
-    clauses: list[str] = []
-    for part in (piece.strip() for piece in text.split(",")):
-        if part.startswith(_OPERATORS):
-            clauses.append(part)
-            continue
-        if clauses:
-            yield ",".join(clauses)
-            clauses = []
-        yield part
-    if clauses:
-        yield ",".join(clauses)
-
-
-def _range(text: str) -> SpecifierSet:
-    try:
-        return SpecifierSet(text)
-    except InvalidSpecifier as error:
-        raise UnknownReleaseError(
-            f"{text!r} is not a range of releases", hint="write ranges as in '>=2.4,<2.16'"
-        ) from error
-
-
 def _is_version(text: str) -> bool:
     """Tell whether a text is a version; a vendor's release may be none."""
     try:
@@ -118,7 +90,7 @@ def _is_version(text: str) -> bool:
 
 def is_release(text: str) -> bool:
     """Tell whether a specifier can name a release: a vendor's may be no version, and a minor version is several."""
-    return _is_version(text) and _MINOR.fullmatch(text) is None
+    return _is_version(text) and not specs.is_minor(text)
 
 
 def spell(releases: frozenset[str], known: Iterable[str]) -> str:

@@ -12,8 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from savedmodel_compat.errors import SavedModelCompatError, UsageError
-from savedmodel_compat.matrix.calls import Called, call, parse
+from savedmodel_compat.errors import SavedModelCompatError, UnsupportedError, UsageError
+from savedmodel_compat.matrix.calls import Called, call, parse, sendable
 from savedmodel_compat.matrix.exports import Exporter, Order, export_models, find_exporter
 from savedmodel_compat.matrix.models import Model, load_models
 from savedmodel_compat.matrix.plan import Consumer
@@ -55,7 +55,7 @@ class Runner:
         self._root = root or Path.cwd()
         self._workers: OrderedDict[tuple[Path, str, bool], Worker] = OrderedDict()
         self._consumers: dict[Where, list[Consumer]] = {}
-        self._exports: dict[Order, tuple[Model, ...]] = {}
+        self._exports: dict[Order, tuple[Model, ...] | UnsupportedError] = {}
         self._models: dict[object, Model] = {}
         self._references: References = {}
         self._predictions = Predictions()
@@ -149,9 +149,16 @@ class Runner:
     def _export(self, order: Order) -> tuple[Model, ...]:
         if order not in self._exports:
             runtime = venv.make_ready(self._session.table.get(order.producer))
-            worker = self._worker(runtime, native=False)
-            self._exports[order] = export_models(worker, runtime, order, EXPORT_LIMITS)
-        return self._exports[order]
+            worker = self.worker(runtime, native=False)
+            try:
+                self._exports[order] = export_models(worker, runtime, order, EXPORT_LIMITS)
+            except UnsupportedError as refused:
+                # What a release does not have it will not have when the next cell asks.
+                self._exports[order] = refused
+        found = self._exports[order]
+        if isinstance(found, UnsupportedError):
+            raise found.with_traceback(None)
+        return found
 
     def load(self, path: str | os.PathLike[str], *, seed: int = 0) -> Model:
         """Read a model that is there.
@@ -203,7 +210,7 @@ class Runner:
             ),
             references=self._references,
             predictions=self._predictions,
-            worker_of=lambda runtime, native: self._worker(runtime, native=native),
+            worker_of=lambda runtime, native: self.worker(runtime, native=native),
         )
 
     def run_all(self, model: Model, where: Where, *, signature: str | None = None) -> list[Result]:
@@ -227,19 +234,19 @@ class Runner:
         Args:
             target: ``FILE.py::function``; it returns a dict of arrays by name.
             on: specifier of the releases.
-            arguments: by name, of what JSON has.
+            arguments: by name, of what JSON has; paths arrive as text.
 
         Raises:
-            UsageError: there is no such file.
+            UsageError: there is no such file or function, or an argument is nothing that JSON has.
             UnknownReleaseError: a release is not pinned.
             InterpreterNotFoundError: no CPython for a release.
             WorkerError: a release could not be started, or its worker was lost.
         """
-        found = parse(target, self._root)
+        found, given = parse(target, self._root), sendable(arguments)
         answers = []
         for pin in self._session.pinned(on, CPU):
-            worker = self._worker(venv.make_ready(pin), native=False)
-            answers.append(call(worker, pin.release, found, arguments))
+            worker = self.worker(venv.make_ready(pin), native=False)
+            answers.append(call(worker, pin.release, found, given))
         return answers
 
     def record(
@@ -254,7 +261,7 @@ class Runner:
             wanted: what is recorded, and why.
         """
         assert consumer.runtime is not None
-        worker = self._worker(consumer.runtime, native=consumer.loader == "c")
+        worker = self.worker(consumer.runtime, native=consumer.loader == "c")
         options = self._session.options
         recorder = Recorder(
             store=store,
@@ -265,7 +272,13 @@ class Runner:
         )
         return recorder.record(model, wanted)
 
-    def _worker(self, runtime: Runtime, *, native: bool) -> Worker:
+    def worker(self, runtime: Runtime, *, native: bool) -> Worker:
+        """Return the worker of a runtime, which is kept until too many others have been asked for.
+
+        Args:
+            runtime: it is ready.
+            native: whether for loader ``c``.
+        """
         key = (runtime.folder, runtime.device, native)
         if key not in self._workers:
             while len(self._workers) >= _workers_to_keep():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import sys
 import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,16 +11,12 @@ from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
+from savedmodel_compat import _toml
 from savedmodel_compat.errors import InfrastructureError, UnsupportedError, UsageError
 from savedmodel_compat.registry import snapshots
 from savedmodel_compat.registry._pack import Registered, pack
 from savedmodel_compat.registry._source import SHIPPED
 from savedmodel_compat.registry._store import Store
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 if TYPE_CHECKING:
     from savedmodel_compat.cache import Cache
@@ -135,7 +130,7 @@ def demand_checkout(machine: str) -> None:
 
 def _is_ours(project: Path) -> bool:
     try:
-        name = tomllib.loads(project.read_text(encoding="utf-8"))["project"]["name"]
+        name = _toml.parse(project.read_bytes())["project"]["name"]
     except (OSError, ValueError, LookupError, TypeError):
         return False
     return bool(name == "savedmodel-compat")

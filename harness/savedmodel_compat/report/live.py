@@ -15,7 +15,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from savedmodel_compat.report.words import printable
+from savedmodel_compat.report.words import cells, printable
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -109,7 +109,7 @@ class Live:
         self._cells += 1
         self._failed += result.outcome.value == "fail"
         if self._console.is_terminal:
-            self._show_count(f"{self._cells} cells, {self._failed} failed; {result.cell.consumer}")
+            self._show_count(f"{cells(self._cells)}, {self._failed} failed; {result.cell.consumer}")
 
     def _show_count(self, text: str) -> None:
         if self._task is None:

@@ -1,6 +1,6 @@
 """A matrix in the terminal: one table of outcomes, then each different failure with its cause and what to do.
 
-Last comes what differs from its prediction, if anything does.
+Then come what differs from its prediction and the notes of the cells, if there are any.
 """
 
 from __future__ import annotations
@@ -19,7 +19,15 @@ from savedmodel_compat.matrix.causes import BY_ID
 from savedmodel_compat.matrix.cells import Outcome, Result, count_outcomes
 from savedmodel_compat.matrix.predicted import disagreements
 from savedmodel_compat.report.expectations import claims
-from savedmodel_compat.report.words import about, foreseen, happened, printable, what_is_wrong
+from savedmodel_compat.report.notes import told
+from savedmodel_compat.report.words import (
+    about,
+    cells,
+    foreseen,
+    happened,
+    printable,
+    what_is_wrong,
+)
 
 if TYPE_CHECKING:
     from savedmodel_compat.matrix.expectations import Judgement
@@ -121,12 +129,18 @@ def print_matrix(
         for members in _alike(differing, by_prediction=True):
             _tell_apart(members, console)
     said = [] if judgement is None else list(claims(judgement))
-    if said:
-        console.print(Text("\nWhat does not hold about expectations", style="bold"))
-        for paragraph in said:
-            for line in printable(paragraph).split("\n"):
-                _print(Text(line), console, indent=2)
+    _list("Notes", told((r.cell.model, note) for r in results for note in r.notes), console)
+    lines = [line for paragraph in said for line in printable(paragraph).split("\n")]
+    _list("What does not hold about expectations", lines, console)
     console.print(_summary(results, len(differing), len(said)))
+
+
+def _list(title: str, lines: Iterable[str], console: Console) -> None:
+    """Print a section of lines; nothing where there are none."""
+    for number, line in enumerate(lines):
+        if not number:
+            console.print(Text(f"\n{title}", style="bold"))
+        _print(Text(line), console, indent=2)
 
 
 def _tables(results: Sequence[Result], width: int) -> Iterable[Table]:
@@ -243,7 +257,7 @@ def _explain(members: Sequence[Result], console: Console) -> None:
         head = Text(printable(first.reason or ""), style="bold")
     _print(head, console, indent=2)
     if first.message:
-        _print(Text(printable(_short(first.message))), console, indent=4)
+        _print(Text(_said(members)), console, indent=4)
     for line in _where(members):
         _print(Text(f"cells  {line}"), console, indent=4)
     if first.fix:
@@ -261,11 +275,23 @@ def _tell_apart(members: Sequence[Result], console: Console) -> None:
     if said.why:
         _print(Text(f"why    {printable(said.why)}"), console, indent=4)
     if first.message:
-        _print(Text(f"said   {printable(_short(first.message))}"), console, indent=4)
+        _print(Text(f"said   {_said(members)}"), console, indent=4)
     for line in _where(members):
         _print(Text(f"cells  {line}"), console, indent=4)
     advice = Text("do", style="bold")
     _print(advice + Text(f"     {what_is_wrong(first)}", style="not bold"), console, indent=4)
+
+
+def _said(members: Sequence[Result]) -> str:
+    """Return what the first of alike cells says, and that it is this one, where others say something else."""
+    first = members[0]
+    message = printable(_short(first.message))
+    if all(printable(_short(each.message)) == message for each in members):
+        return message
+    [where] = _where(members[:1])
+    several = len({each.cell.loader for each in members}) > 1
+    loader = f", loader {first.cell.loader}" if several else ""
+    return f"such as {where}{loader}: {message}"
 
 
 def _print(text: Text, console: Console, *, indent: int) -> None:
@@ -313,7 +339,7 @@ def _consumer(result: Result) -> str:
 
 def _summary(results: Sequence[Result], differing: int, claimed: int) -> Text:
     counts = count_outcomes(list(results))
-    text = Text(f"{len(results)} cells: ", style="bold")
+    text = Text(f"{cells(len(results))}: ", style="bold")
     parts = [
         Text(f"{counts[outcome.value]} {outcome.value}", style=_STYLES[outcome])
         for outcome in Outcome

@@ -24,6 +24,11 @@ def printable(text: str) -> str:
     )
 
 
+def cells(count: int) -> str:
+    """Return a number of cells: ``1 cell``, ``2 cells``."""
+    return f"{count} cell{'' if count == 1 else 's'}"
+
+
 def about(result: Result) -> str:
     """Return what in the model the first cause is about, such as ``Conv2D.explicit_paddings``; or nothing."""
     detail = result.detail

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import logging
 import signal
 import struct
@@ -16,10 +15,10 @@ from filelock import FileLock
 
 from savedmodel_compat.cache import default_root
 from savedmodel_compat.errors import InfrastructureError, WorkerError
-from savedmodel_compat.runtimes import devices
+from savedmodel_compat.runtimes import devices, headers, placing
 from savedmodel_compat.runtimes.channel import Channel, LostError
 from savedmodel_compat.runtimes.child import ChildChannel
-from savedmodel_compat.runtimes.requests import Call, Export, Limits, LoadAndRun, Placement
+from savedmodel_compat.runtimes.requests import Call, Export, Limits, Live, LoadAndRun
 from savedmodel_compat.runtimes.verdicts import Verdict, verdict_of
 from savedmodel_compat.runtimes.wire import to_wire
 from savedmodel_compat.runtimes.worker import _frames
@@ -76,6 +75,7 @@ class Worker:
         self._broken: WorkerError | None = None
         self._megabytes = 0
         self._killed = False
+        self.holding: object | None = None
         self.tensorflow = ""
         self.surroundings: Mapping[str, Any] | None = None
         self.ready_seconds = 0.0
@@ -196,19 +196,78 @@ class Worker:
             for feed in work.feeds
             for port in work.inputs
         ]
-        header: dict[str, Any] = {
-            "op": "run",
-            "tags": list(work.tags),
-            "loader": work.loader,
-            "signature": work.signature,
+        header = {
+            **headers.loading("run", work),
             "inputs": [port.tensor for port in work.inputs],
-            "outputs": [[port.alias, port.tensor] for port in work.outputs],
             "feeds": len(work.feeds),
         }
         if placement is not None:
-            header["place"] = _place(placement)
+            header["place"] = placing.as_header(placement)
         request = _Request(header=header, tensors=tensors, limits=limits, model=work.model)
-        return _with_notes(self._ask(request), placement)
+        return placing.with_notes(self._ask(request), placement)
+
+    def hold(self, holder: object, work: LoadAndRun | Live, limits: Limits) -> Verdict:
+        """Load in a forked child that then waits for `feed`; the verdict's ``held`` tells whether it does.
+
+        Any other request ends that child, and so does `let_go`. Only `savedmodel_compat.runtimes.held` asks for it, which sees
+        to it that a GPU is asked by one at a time.
+
+        Args:
+            holder: what the worker is `holding` from then on.
+            work: what is loaded.
+            limits: of the child.
+        """
+        if isinstance(work, Live):
+            return self._hold(holder, _Request(header=headers.live(work), limits=limits))
+        header = headers.loading("hold", work)
+        placement = work.placement or devices.placement_of(self._runtime.device)
+        if placement is not None:
+            # Where it ran is told of a cell, and not of each of thousands of runs.
+            header["place"] = placing.as_header(replace(placement, trace=False))
+        return self._hold(holder, _Request(header=header, limits=limits, model=work.model))
+
+    def _hold(self, holder: object, request: _Request) -> Verdict:
+        verdict = self._ask_again(request)
+        self.holding = holder if verdict.held else None
+        return verdict
+
+    def feed(
+        self,
+        names: Sequence[Sequence[str]],
+        tensors: Sequence[_frames.Tensor],
+        limits: Limits,
+    ) -> Verdict:
+        """Run the model that is held on some sets of inputs.
+
+        Args:
+            names: of each set's inputs in the graph, in the order of ``tensors``.
+            tensors: the inputs of all sets, one after the other.
+            limits: of which only the time counts; the memory is that of `hold`.
+        """
+        header = {"op": "feed", "feeds": [list(each) for each in names]}
+        holder = self.holding
+        try:
+            verdict = self._ask_once(_Request(header=header, tensors=tensors, limits=limits))
+        except _LostFromOutsideError as lost:
+            verdict = lost.verdict
+        self.holding = holder if verdict.held else None
+        return verdict
+
+    def let_go(self) -> None:
+        """End the child that is held, if there is one."""
+        held, self.holding = self.holding, None
+        if held is None or self._channel is None:
+            return
+        try:
+            self._send({"op": "drop"})
+            self._receive(time.monotonic() + _MARGIN)
+        except LostError:
+            self._end(lost=True)
+
+    @property
+    def runtime(self) -> Runtime:
+        """The runtime that it runs."""
+        return self._runtime
 
     def describe(self, limits: Limits) -> Verdict:
         """Ask the runtime, in a forked child, what it and its machine are; see `savedmodel_compat.runtimes.surroundings`."""
@@ -216,25 +275,11 @@ class Worker:
 
     def export(self, work: Export, limits: Limits) -> Verdict:
         """Run an exporter in a forked child."""
-        header = {
-            "op": "export",
-            "file": str(work.file),
-            "function": work.function,
-            "directory": str(work.directory),
-            "strip_default_attrs": work.strip_default_attrs,
-            "seed": work.seed,
-        }
-        return self._ask(_Request(header=header, limits=limits))
+        return self._ask(_Request(header=headers.export(work), limits=limits))
 
     def call(self, work: Call, limits: Limits) -> Verdict:
         """Call a function of a file in a forked child; what it returns is the verdict's ``payload``."""
-        header = {
-            "op": "call",
-            "file": str(work.file),
-            "function": work.function,
-            "arguments": dict(work.arguments),
-        }
-        return self._ask(_Request(header=header, limits=limits))
+        return self._ask(_Request(header=headers.call(work), limits=limits))
 
     def kill(self) -> None:
         """End the worker from another thread; the request that it is at work on comes back as lost."""
@@ -294,6 +339,7 @@ class Worker:
     def _ask_once(self, request: _Request) -> Verdict:
         limits = request.limits
         self._demand_started(limits)
+        self.holding = None
         assert self._channel is not None
         shown = self._channel.shown
         header = {**request.header, "timeout": limits.seconds, "memory_mb": limits.megabytes}
@@ -347,36 +393,6 @@ class Worker:
 
 def _as_worker_error(error: InfrastructureError) -> WorkerError:
     return error if isinstance(error, WorkerError) else WorkerError(error.message, hint=error.hint)
-
-
-def _place(placement: Placement) -> dict[str, Any]:
-    """Return a placement as it travels; see ``worker/_devices.py``."""
-    config = None
-    if placement.cpus > 1:
-        from tensorboard.compat.proto.config_pb2 import ConfigProto
-
-        made = ConfigProto(device_count={"CPU": placement.cpus})
-        config = base64.b64encode(made.SerializeToString()).decode("ascii")
-    return {
-        "device": placement.device,
-        "trace": placement.trace,
-        "cpus": placement.cpus,
-        "config": config,
-    }
-
-
-def _with_notes(verdict: Verdict, placement: Placement | None) -> Verdict:
-    """Return a verdict that says so where what ran did not run as the placement wished."""
-    seen = verdict.traced
-    if placement is None or seen is None:
-        return verdict
-    notes = []
-    if placement.device is not None and not seen.nodes.get(placement.device):
-        where = ", ".join(f"{count} on {name}" for name, count in seen.nodes.items())
-        notes.append(f"no node ran on {placement.device}: {where or 'none was traced'}")
-    if placement.compiled and not seen.compiled:
-        notes.append("XLA compiled nothing of it, so that it ran as on the plain CPU")
-    return replace(verdict, notes=(*verdict.notes, *notes))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import re
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,13 +11,8 @@ from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
-from savedmodel_compat import config
+from savedmodel_compat import _toml, config
 from savedmodel_compat.errors import ConfigurationError, UnknownReleaseError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 _HERE = Path(__file__).parent
 _PYTHON = re.compile(r"3\.\d+")
@@ -121,7 +115,7 @@ def load(
         ConfigurationError: a row adds a release without saying what is needed for it.
     """
     machine = _MACHINES.get(machine or platform.machine(), machine or platform.machine())
-    document = tomllib.loads((_HERE / "pins.toml").read_text(encoding="utf-8"))
+    document = _toml.parse((_HERE / "pins.toml").read_bytes())
     rows = {(pin.release, pin.device): pin for pin in _shipped(document["pins"], machine)}
     sets = {name: tuple(items) for name, items in document["sets"].items()}
     if configuration is not None:

@@ -103,3 +103,28 @@ class Export:
     directory: Path
     strip_default_attrs: bool
     seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """What an exporter saves, called without saving and loading: by the function that it gives as ``call``.
+
+    Args:
+        file: the exporter's.
+        function: its name there.
+        strip_default_attrs: as for the export.
+        seed: as for the export.
+        tags: tag set of the MetaGraph.
+        signature: its key.
+        inputs: of the signature.
+        outputs: of the signature.
+    """
+
+    file: Path
+    function: str
+    strip_default_attrs: bool
+    seed: int
+    tags: tuple[str, ...]
+    signature: str
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]

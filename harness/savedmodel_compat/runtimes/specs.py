@@ -52,8 +52,8 @@ def select(spec: str, table: PinTable, *, device: str = "cpu") -> tuple[Pin, ...
 
 
 def _chosen(spec: str, table: PinTable, device: str, within: tuple[str, ...]) -> Iterator[Pin]:
-    for part in _parts(spec):
-        if part.startswith(_OPERATORS):
+    for part in parts(spec):
+        if is_range(part):
             yield from _range(part, table, device)
         elif part == ALL:
             yield from table.on(device)
@@ -63,11 +63,11 @@ def _chosen(spec: str, table: PinTable, device: str, within: tuple[str, ...]) ->
             yield from _release(part, table, device)
 
 
-def _parts(spec: str) -> Iterator[str]:
-    """Split at the commas, but keep range clauses that follow one another in one part."""
+def parts(spec: str) -> Iterator[str]:
+    """Yield the parts of a specifier: what stands between its commas, and range clauses that follow one another as one."""
     clauses: list[str] = []
     for part in (piece.strip() for piece in spec.split(",")):
-        if part.startswith(_OPERATORS):
+        if is_range(part):
             clauses.append(part)
             continue
         if clauses:
@@ -78,18 +78,38 @@ def _parts(spec: str) -> Iterator[str]:
         yield ",".join(clauses)
 
 
-def _range(clauses: str, table: PinTable, device: str) -> Iterator[Pin]:
+def is_range(part: str) -> bool:
+    """Tell whether a part of a specifier is a range, and no name of a release or set."""
+    return part.startswith(_OPERATORS)
+
+
+def is_minor(part: str) -> bool:
+    """Tell whether a part of a specifier is a minor version, such as ``2.11``."""
+    return _MINOR.fullmatch(part) is not None
+
+
+def specifier(clauses: str) -> SpecifierSet:
+    """Return the PEP 440 range that clauses say.
+
+    Raises:
+        UnknownReleaseError: they say none.
+    """
     try:
-        specifier = SpecifierSet("" if _NO_NUMBER.search(clauses) else clauses)
+        found = SpecifierSet("" if _NO_NUMBER.search(clauses) else clauses)
     except InvalidSpecifier:
-        specifier = SpecifierSet()
-    if not specifier:
+        found = SpecifierSet()
+    if not found:
         raise UnknownReleaseError(
             f"{clauses[:_SHOWN]!r} is not a range of releases",
-            hint="write ranges as in --on '>=2.4,<2.16'",
+            hint="write ranges as in '>=2.4,<2.16'",
         )
+    return found
+
+
+def _range(clauses: str, table: PinTable, device: str) -> Iterator[Pin]:
+    found = specifier(clauses)
     # A pre-release is pinned only by somebody who wants it.
-    return (pin for pin in table.on(device) if specifier.contains(pin.version, prereleases=True))
+    return (pin for pin in table.on(device) if found.contains(pin.version, prereleases=True))
 
 
 def _release(part: str, table: PinTable, device: str) -> Iterable[Pin]:
@@ -97,7 +117,7 @@ def _release(part: str, table: PinTable, device: str) -> Iterable[Pin]:
     exact = [pin for pin in pins if _same(pin, part)]
     if exact:
         return exact
-    minor = [pin for pin in pins if _MINOR.fullmatch(part) and pin.release.startswith(f"{part}.")]
+    minor = [pin for pin in pins if is_minor(part) and pin.release.startswith(f"{part}.")]
     if minor:
         return minor
     raise UnknownReleaseError(

@@ -53,7 +53,7 @@ class Part:
         tags: of the MetaGraph; None for that which is served.
         signature: its key.
         call: which of the calls of that signature, from 0.
-        side: ``inputs`` or ``outputs``.
+        side: ``inputs`` or ``outputs``; ``call`` says that the exporter can be asked for other calls, and has no array.
         alias: of the array, which follows in the payload; None where a side begins, which has no array.
     """
 
@@ -99,6 +99,7 @@ class Verdict:
         recorded: what each of an exporter's arrays is, and where a side of a call begins; see `Part`.
         seconds: of each stage, and ``cell`` for all of it.
         log: what it printed, beginning and end.
+        held: whether it waits, with its model loaded, to be asked more.
     """
 
     stage: str | None = None
@@ -119,6 +120,7 @@ class Verdict:
     log: str = ""
     payload: tuple[tuple[str, np.ndarray[Any, Any]], ...] = ()
     recorded: tuple[Part, ...] = ()
+    held: bool = False
 
     @property
     def completed(self) -> bool:
@@ -151,6 +153,7 @@ def verdict_of(
         "stage": header["stage"],
         "seconds": seconds,
         "log": shown(header["log"]),
+        "held": bool(header["held"]),
     }
     if header["garbled"]:
         return Verdict(worker_lost=f"garbage in a cell's answer: {header['garbled']}", **common)

@@ -174,7 +174,7 @@ import pytest
 def test_model(savedmodel_cell):
     pass
 """
-PYTEST = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider")
+PYTEST = (sys.executable, "-m", "pytest", "-pno:cacheprovider", "-pno:hypothesispytest")
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL])

@@ -106,25 +106,47 @@ def main(kind):
     ready["elsewhere"] = elsewhere
     ready["seconds"] = time.monotonic() - started
     controller.send(ready)
-    while True:
-        frame = controller.receive()
-        if frame is None:
-            return 0
-        request, tensors = frame
-        job = backend.jobs[request["op"]]
-        try:
-            verdict, outputs = _cell.run(
-                job,
-                request,
-                tensors,
-                controller.requests,
-                [controller.requests, controller.answers],
-            )
-        except _cell.Orphaned:
-            return 0
-        if contained:
-            _leavings.sweep()
-        controller.send(verdict, outputs)
+    try:
+        _serve(controller, backend, contained)
+    except _cell.Orphaned:
+        pass  # there is nobody to answer
+    return 0
+
+
+def _serve(controller, backend, contained):
+    """Answer requests until the controller hangs up."""
+    child = None
+    try:
+        while True:
+            frame = controller.receive()
+            if frame is None:
+                return
+            request, tensors = frame
+            if request["op"] == "feed":
+                child.ask(request, tensors)
+            else:
+                if child is not None:
+                    child.end()
+                    child = None
+                if request["op"] == "drop":
+                    controller.send({})
+                    continue
+                child = _cell.Child(
+                    backend.jobs[request["op"]],
+                    request,
+                    tensors,
+                    controller.requests,
+                    [controller.requests, controller.answers],
+                )
+            verdict, outputs = child.hear()
+            if child.is_over:
+                child = None
+                if contained:
+                    _leavings.sweep()
+            controller.send(verdict, outputs)
+    finally:
+        if child is not None and not child.is_over:
+            child.end()
 
 
 if __name__ == "__main__":

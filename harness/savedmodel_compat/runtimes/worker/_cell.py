@@ -54,10 +54,17 @@ class _Log(object):
 
 
 class Reporter(object):
-    """The child's end of the pipe."""
+    """The child's end of its pipes.
 
-    def __init__(self, descriptor):
+    Args:
+        descriptor: where its answers go.
+        requests: where the requests after the first come from.
+    """
+
+    def __init__(self, descriptor, requests):
         self._descriptor = descriptor
+        self._requests = requests
+        self._frames = _frames.Decoder()
 
     def stage(self, name):
         """Say which stage begins, so that a crash can be told where it happened."""
@@ -71,6 +78,17 @@ class Reporter(object):
             view = memoryview(piece)
             while view:
                 view = view[os.write(self._descriptor, view) :]
+
+    def receive(self):
+        """Return the next request of a child that is held, as ``(header, tensors)``; None if there is none to come."""
+        while True:
+            frame = self._frames.frame()
+            if frame is not None:
+                return frame
+            data = os.read(self._requests, _CHUNK)
+            if not data:
+                return None
+            self._frames.feed(data)
 
 
 def _data_bytes():
@@ -187,7 +205,7 @@ def _use_temporary_folder(folder):
         tempfile.tempdir = folder
 
 
-def _run_child(job, request, tensors, results, log, parent):
+def _run_child(job, request, tensors, reporter, log, parent):
     os.setpgid(0, 0)
     die_with_parent(parent)
     _seal.open_own()
@@ -196,7 +214,6 @@ def _run_child(job, request, tensors, results, log, parent):
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    reporter = Reporter(results)
     if request.get("memory_mb"):
         limit_memory(request["memory_mb"])
     try:
@@ -224,8 +241,9 @@ def _send(kill, whom):
 class _Watch(object):
     """The worker's side of one running child."""
 
-    def __init__(self, pid, results, log, controller):
+    def __init__(self, pid, requests, results, log, controller):
         self.pid = pid
+        self.requests = requests
         self.results = results
         self.log_pipe = log
         self.controller = controller
@@ -235,6 +253,23 @@ class _Watch(object):
         self.answer = None
         self.tensors = []
         self.garbled = None
+        self._unsent = memoryview(b"")
+
+    def ask(self, data):
+        """Have `follow` send a request, and forget what was answered and printed before."""
+        self._unsent = memoryview(data)
+        self.answer, self.tensors = None, []
+        self.log = _Log()
+
+    def _send_requests(self):
+        """Send what the pipe takes of a request; return whether there is more."""
+        try:
+            self._unsent = self._unsent[os.write(self.requests, self._unsent) :]
+        except BrokenPipeError:
+            self._unsent = self._unsent[
+                :0
+            ]  # it has ended, or wants to hear no more; its results will tell
+        return len(self._unsent) > 0
 
     def _take_results(self):
         data = os.read(self.results, _CHUNK)
@@ -259,20 +294,28 @@ class _Watch(object):
         for descriptor in (self.results, self.log_pipe):
             poll.register(descriptor, select.POLLIN)
         poll.register(self.controller, 0)
+        if len(self._unsent):
+            poll.register(self.requests, select.POLLOUT)
         while True:
             left = deadline - time.monotonic()
             if left <= 0:
                 return True
             for descriptor, _ in poll.poll(left * 1000):
-                if descriptor == self.controller:
-                    raise Orphaned
-                if descriptor == self.log_pipe:
-                    data = os.read(descriptor, _CHUNK)
-                    self.log.add(data)
-                    if not data:
-                        poll.unregister(descriptor)
-                elif not self._take_results() or self.answer is not None:
-                    return False
+                if descriptor == self.results:
+                    if not self._take_results() or self.answer is not None:
+                        return False
+                elif not self._goes_on(descriptor):
+                    poll.unregister(descriptor)
+
+    def _goes_on(self, descriptor):
+        """Do what a descriptor beside the results is ready for; return whether there will be more."""
+        if descriptor == self.controller:
+            raise Orphaned
+        if descriptor == self.requests:
+            return self._send_requests()
+        data = os.read(descriptor, _CHUNK)
+        self.log.add(data)
+        return bool(data)
 
     def reap(self, grace):
         """Wait for the child, killing it and its group after ``grace`` seconds; return its wait status."""
@@ -289,7 +332,7 @@ class _Watch(object):
         return status
 
     def drain_log(self):
-        """Take what the child had printed before it ended."""
+        """Take what the child has printed so far."""
         os.set_blocking(self.log_pipe, False)
         try:
             data = os.read(self.log_pipe, _CHUNK)
@@ -300,72 +343,120 @@ class _Watch(object):
             pass  # a process that the child started still holds the pipe
 
 
-def run(job, request, tensors, controller, to_close):
-    """Run ``job(request, tensors, reporter)`` in a forked child and return what became of it.
+class Child(object):
+    """``job(request, tensors, reporter)`` in a forked child.
+
+    A child whose answer has ``held`` waits for more: it is followed from one request to its answer, and not between them.
 
     Args:
-        job: the function; it sends its answer through the reporter.
+        job: the function; it sends its answers through the reporter, and receives through it what it is asked after the
+            first.
         request: the header of the request; ``timeout`` in seconds, ``memory_mb`` in megabytes over what is in use.
         tensors: the tensors of the request.
         controller: the descriptor that hangs up when the controller dies.
         to_close: descriptors of the worker that the child must not keep.
-
-    Returns:
-        ``(header, tensors)``: ``answer`` (None if the child gave none), ``stage`` that it had begun, ``signal``,
-        ``status``, ``timed_out``, ``out_of_memory``, ``ran_out`` (whether anything was killed for its memory, answer or
-        not), ``garbled``, ``seconds``, ``log``.
-
-    Raises:
-        Orphaned: the controller is gone; the child has been killed.
     """
-    results, results_in = os.pipe()
-    log, log_in = os.pipe()
-    started = time.monotonic()
-    parent = os.getpid()
-    killed_before, refused_before = oom_kills(), refused_processes()
-    folder = _temporary_folder()
-    pid = os.fork()
-    if pid == 0:
+
+    def __init__(self, job, request, tensors, controller, to_close):
+        results, results_in = os.pipe()
+        log, log_in = os.pipe()
+        requests_out, requests = os.pipe()
+        parent = os.getpid()
+        self._refused_before = refused_processes()
+        self._killed_before = oom_kills()
+        self._timeout = request["timeout"]
+        self._started = time.monotonic()
+        self._folder = _temporary_folder()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                _use_temporary_folder(self._folder)
+                for descriptor in [results, log, requests] + list(to_close):
+                    os.close(descriptor)
+                reporter = Reporter(results_in, requests_out)
+                _run_child(job, request, tensors, reporter, log_in, parent)
+            except BaseException:
+                # The controller sees a child that ended without an answer, and this text.
+                traceback.print_exc()
+                os._exit(70)
+            os._exit(0)
+        for descriptor in (results_in, log_in, requests_out):
+            os.close(descriptor)
+        os.set_blocking(requests, False)
+        self._watch = _Watch(pid, requests, results, log, controller)
+        self.is_over = False
+
+    def ask(self, request, tensors):
+        """Send a child that is held a request; `hear` gives what it answers."""
+        self._timeout = request["timeout"]
+        self._started = time.monotonic()
+        self._watch.ask(b"".join(_frames.encode(request, tensors)))
+
+    def hear(self):
+        """Return what became of the child's request, and end the child unless it is held.
+
+        Returns:
+            ``(header, tensors)``: ``answer`` (None if the child gave none), ``stage`` that it had begun, ``signal``,
+            ``status``, ``timed_out``, ``out_of_memory``, ``ran_out`` (whether anything was killed for its memory, answer
+            or not), ``garbled``, ``seconds``, ``log``, ``held`` (whether the child waits for more).
+
+        Raises:
+            Orphaned: the controller is gone; the child has been killed.
+        """
+        watch = self._watch
         try:
-            _use_temporary_folder(folder)
-            for descriptor in [results, log] + list(to_close):
-                os.close(descriptor)
-            _run_child(job, request, tensors, results_in, log_in, parent)
+            timed_out = watch.follow(self._started + self._timeout)
         except BaseException:
-            # The controller sees a child that ended without an answer, and this text.
-            traceback.print_exc()
-            os._exit(70)
-        os._exit(0)
-    os.close(results_in)
-    os.close(log_in)
-    watch = _Watch(pid, results, log, controller)
-    try:
-        timed_out = watch.follow(started + request["timeout"])
-        status = watch.reap(0 if timed_out else _GRACE)
-        _end_orphans()
-        watch.drain_log()
-    except BaseException:
-        _kill(pid)
-        os.waitpid(pid, 0)
-        _end_orphans()
-        raise
-    finally:
-        os.close(results)
-        os.close(log)
-        if folder is not None:
-            _leavings.remove(folder)
-    killed = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
-    ran_out = oom_kills() > killed_before
-    return {
-        "answer": watch.answer,
-        "stage": watch.stage,
-        "timed_out": timed_out,
-        "signal": None if timed_out or watch.answer is not None else killed,
-        "status": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
-        "out_of_memory": watch.answer is None and ran_out,
-        "ran_out": ran_out,
-        "out_of_processes": watch.answer is None and refused_processes() > refused_before,
-        "garbled": watch.garbled,
-        "seconds": time.monotonic() - started,
-        "log": watch.log.text(),
-    }, watch.tensors
+            self.end()
+            raise
+        answer = watch.answer
+        if not timed_out and answer is not None and answer.get("held") and not watch.garbled:
+            # What it had printed before it answered belongs to the answer.
+            watch.drain_log()
+            return self._header(held=True), watch.tensors
+        status = self.end(0 if timed_out else _GRACE)
+        return self._header(status=status, timed_out=timed_out), watch.tensors
+
+    def _header(self, status=None, timed_out=False, held=False):
+        answered = self._watch.answer is not None
+        ended = status is not None
+        killed = os.WTERMSIG(status) if ended and os.WIFSIGNALED(status) else None
+        ran_out = oom_kills() > self._killed_before
+        return {
+            "answer": self._watch.answer,
+            "stage": self._watch.stage,
+            "timed_out": timed_out,
+            "signal": None if timed_out or answered else killed,
+            "status": os.WEXITSTATUS(status) if ended and os.WIFEXITED(status) else None,
+            "out_of_memory": not answered and ran_out,
+            "ran_out": ran_out,
+            "out_of_processes": not answered and refused_processes() > self._refused_before,
+            "garbled": self._watch.garbled,
+            "seconds": time.monotonic() - self._started,
+            "log": self._watch.log.text(),
+            "held": held,
+        }
+
+    def end(self, grace=0):
+        """End the child, and whatever it has started; return its wait status.
+
+        Args:
+            grace: seconds that it has to end by itself.
+        """
+        watch = self._watch
+        self.is_over = True
+        try:
+            status = watch.reap(grace)
+            _end_orphans()
+            watch.drain_log()
+        except BaseException:
+            _kill(watch.pid)
+            _end_orphans()
+            raise
+        else:
+            return status
+        finally:
+            for descriptor in (watch.requests, watch.results, watch.log_pipe):
+                os.close(descriptor)
+            if self._folder is not None:
+                _leavings.remove(self._folder)

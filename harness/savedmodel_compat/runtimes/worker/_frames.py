@@ -67,11 +67,15 @@ def encode(header: Dict[str, Any], tensors: Sequence[Tensor] = ()) -> List[bytes
     return [_HEAD.pack(MAGIC, len(body), payload), body] + [t.data for t in tensors]
 
 
-def sets(tensors: Sequence[Tensor], count: int, size: int) -> List[Sequence[Tensor]]:
-    """Return ``tensors`` as ``count`` sets of ``size``, one for each run."""
-    if len(tensors) != count * size:
-        raise ProtocolError("%d tensors do not make %d sets of %d" % (len(tensors), count, size))
-    return [tensors[size * index : size * (index + 1)] for index in range(count)]
+def sets(tensors: Sequence[Tensor], sizes: Sequence[int]) -> List[Sequence[Tensor]]:
+    """Return ``tensors`` as sets of these sizes, one for each run."""
+    if len(tensors) != sum(sizes):
+        raise ProtocolError("%d tensors do not make sets of %s" % (len(tensors), sizes))
+    found, at = [], 0
+    for size in sizes:
+        found.append(tensors[at : at + size])
+        at += size
+    return found
 
 
 class Decoder(object):

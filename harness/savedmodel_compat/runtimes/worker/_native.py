@@ -42,6 +42,9 @@ _I = ctypes.c_int
 _S = ctypes.c_char_p
 _SIGNATURES = {
     "TF_Version": (_S, []),
+    "TF_GetAllOpList": (_P, []),
+    "TF_DeleteBuffer": (None, [_P]),
+    "TF_DeleteTensor": (None, [_P]),
     "TF_NewStatus": (_P, []),
     "TF_GetCode": (_I, [_P]),
     "TF_Message": (_S, [_P]),
@@ -154,6 +157,9 @@ class Library(object):
         self.version = self.TF_Version().decode("ascii")
         parts = self.version.split(".")
         self.has_ctstrings = (int(parts[0]), int(parts[1])) >= _CTSTRING_SINCE
+        # A library builds its ops when somebody first asks for one. Asked here, before any fork, not every cell has to: a
+        # fifth of its time. The list starts no thread; a graph, which would do as well, starts two in 1.4.
+        self.TF_DeleteBuffer(self.TF_GetAllOpList())
 
     def checked(self, call, *arguments):
         """Call a function whose last argument is a status; raise ``Failure`` if it says no."""
@@ -276,7 +282,25 @@ class _Session(object):
         )
         if metadata:
             self.traces.append(metadata.contents.content())
-        return [self._read(alias, made, names) for (alias, _), made in zip(outputs, results)]
+        read = [self._read(alias, made, names) for (alias, _), made in zip(outputs, results)]
+        # A child that is held runs thousands of times. Strings stay: the graph may keep what points into them.
+        numeric = [m for m, (_, t) in zip(values, inputs) if numbers[t.dtype] != _STRING]
+        for made in numeric + list(results):
+            self._tf.TF_DeleteTensor(made)
+        return read
+
+    def answers(self, sets, outputs, dtypes):
+        """Run on some sets of inputs, as `run` takes them; return what became of each, and all outputs."""
+        runs, results = [], []
+        for inputs in sets:
+            try:
+                found = self.run(inputs, outputs, dtypes)
+            except Failure as failure:
+                runs.append(_said(failure))
+                continue
+            runs.append({"outputs": len(found)})
+            results += found
+        return runs, results
 
     def _traced(self):
         """Return the options of a run that is traced, and the buffer for what comes of that."""
@@ -321,7 +345,7 @@ class Backend(object):
     def __init__(self, configuration):
         self._library = Library(configuration["libraries"])
         self._dtypes = configuration["dtypes"]
-        self.jobs = {"run": self._run, "describe": self._describe}
+        self.jobs = {"run": self._run, "hold": self._hold, "describe": self._describe}
 
     def describe(self):
         """Return what the controller wants to know of this runtime."""
@@ -332,37 +356,55 @@ class Backend(object):
         reporter.stage("describe")
         reporter.send({"described": _describe.runtime(self._library.version)})
 
+    def _load(self, request, seconds):
+        """Return the session of a request; how long it took is added to ``seconds``."""
+        started = time.monotonic()
+        session = _Session(self._library, request["model"], request["tags"], request.get("place"))
+        seconds["load"] = time.monotonic() - started
+        return session
+
     def _run(self, request, tensors, reporter):
         """Load, and if the request names outputs, run: the job of a cell."""
         seconds = {}
         reporter.stage("load")
-        started = time.monotonic()
         try:
-            session = _Session(
-                self._library, request["model"], request["tags"], request.get("place")
-            )
-            seconds["load"] = time.monotonic() - started
-            if not request.get("outputs"):
-                return reporter.send({"seconds": seconds})
-            reporter.stage("run")
-            started = time.monotonic()
+            session = self._load(request, seconds)
         except _devices.Missing as missing:
             return reporter.send({"device_missing": str(missing), "seconds": seconds})
         except Failure as failure:
             return reporter.send(dict(_said(failure), seconds=seconds))
-        runs, results = [], []
-        for feed in _frames.sets(tensors, request["feeds"], len(request["inputs"])):
-            try:
-                outputs = session.run(
-                    list(zip(request["inputs"], feed)), request["outputs"], self._dtypes
-                )
-            except Failure as failure:
-                runs.append(_said(failure))
-                continue
-            runs.append({"outputs": len(outputs)})
-            results += outputs
+        if not request.get("outputs"):
+            return reporter.send({"seconds": seconds})
+        reporter.stage("run")
+        started = time.monotonic()
+        names = request["inputs"]
+        feeds = _frames.sets(tensors, [len(names)] * request["feeds"])
+        sets = [list(zip(names, feed)) for feed in feeds]
+        runs, results = session.answers(sets, request["outputs"], self._dtypes)
         seconds["run"] = time.monotonic() - started
         traces = [_frames.Tensor("", "uint8", (len(data),), data) for data in session.traces]
         return reporter.send(
             {"seconds": seconds, "runs": runs, "traces": len(traces)}, results + traces
         )
+
+    def _hold(self, request, tensors, reporter):
+        """Load, and run whenever it is asked: the job of a child that is held."""
+        seconds = {}
+        reporter.stage("load")
+        try:
+            session = self._load(request, seconds)
+        except _devices.Missing as missing:
+            reporter.send({"device_missing": str(missing), "seconds": seconds})
+            return
+        except Failure as failure:
+            reporter.send(dict(_said(failure), seconds=seconds))
+            return
+        reporter.send({"held": True, "seconds": seconds})
+        for asked, given in iter(reporter.receive, None):
+            reporter.stage("run")
+            started = time.monotonic()
+            feeds = _frames.sets(given, [len(names) for names in asked["feeds"]])
+            sets = [list(zip(names, feed)) for names, feed in zip(asked["feeds"], feeds)]
+            runs, results = session.answers(sets, request["outputs"], self._dtypes)
+            took = {"run": time.monotonic() - started}
+            reporter.send({"held": True, "seconds": took, "runs": runs}, results)

@@ -3,11 +3,14 @@
 The parent imports TensorFlow and runs no op: after one op a forked child hangs.
 """
 
+import collections.abc
 import contextlib
 import functools
+import gc
 import importlib.util
 import os
 import sys
+import tempfile
 import time
 
 import _cell
@@ -246,6 +249,31 @@ def _loaded(request):
     return _LOADERS[request["loader"]](*wanted)
 
 
+def _answers(loaded, request, names, feeds):
+    """Run on some sets of inputs, whose names in the graph are given; return what became of each, and all outputs."""
+    runs, results = [], []
+    for inputs, feed in zip(names, feeds):
+        try:
+            outputs = loaded.run(dict(request, inputs=inputs), feed)
+        except MemoryError:
+            raise
+        except Exception as error:
+            # Whatever this release raises is what it says of these inputs.
+            runs.append(_cell.said(error))
+            continue
+        runs.append({"outputs": len(outputs)})
+        results += outputs
+    return runs, results
+
+
+class NoSuchFunction(Exception):
+    """A file has no function of that name."""
+
+
+class WrongRecording(Exception):
+    """What an exporter returned is no recording."""
+
+
 def _exporter(path, function):
     """Return a function of an exporter's file, imported under the file's own name."""
     sys.path.insert(0, os.path.dirname(path))
@@ -254,6 +282,8 @@ def _exporter(path, function):
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)
+    if not callable(getattr(module, function, None)):
+        raise NoSuchFunction("the file has no function '%s'" % function)
     return getattr(module, function)
 
 
@@ -264,25 +294,77 @@ def _recordings(recorded):
     """
     form = "{signature: {'inputs': {name: array}, 'outputs': {name: array}}}"
     if not isinstance(recorded, dict):
-        raise TypeError("the exporter returned %s, not %s" % (type(recorded).__name__, form))
+        raise WrongRecording("the exporter returned %s, not %s" % (type(recorded).__name__, form))
     found = []
     for key, said in recorded.items():
         tags, signature = key if isinstance(key, tuple) and len(key) == 2 else (None, key)
         if not isinstance(signature, str) or isinstance(tags, str):
-            raise TypeError(
+            raise WrongRecording(
                 "the exporter recorded %r, which is no signature, nor a pair (tags, signature)"
                 % (key,)
             )
+        if isinstance(said, tuple):
+            raise WrongRecording(
+                "the calls of signature %r are in a tuple; several calls are a list" % (key,)
+            )
         calls = said if isinstance(said, list) else [said]
         for sides in calls:
-            if not isinstance(sides, dict) or set(sides) != {"inputs", "outputs"}:
-                raise TypeError("the exporter's recording of signature %r is not %s" % (key, form))
+            if not isinstance(sides, dict) or set(sides) - {"call"} != {"inputs", "outputs"}:
+                raise WrongRecording("what it has of signature %r is not %s" % (key, form))
+            for side in ("inputs", "outputs"):
+                _check_names(key, side, sides[side])
             if not sides["outputs"]:
-                raise ValueError("the exporter recorded no outputs of signature %r" % (key,))
+                raise WrongRecording("the exporter recorded no outputs of signature %r" % (key,))
         if not calls:
-            raise ValueError("the exporter recorded no call of signature %r" % (key,))
+            raise WrongRecording("the exporter recorded no call of signature %r" % (key,))
         found.append((None if tags is None else sorted(map(str, tags)), signature, calls))
     return sorted(found, key=lambda each: (each[0] or [], each[1]))
+
+
+def _check_names(signature, side, arrays):
+    """Refuse one side of a call that has no names."""
+    is_named = isinstance(arrays, collections.abc.Mapping)
+    if not is_named or not all(isinstance(name, str) for name in arrays):
+        raise WrongRecording("the %s of signature %r are no dict by name" % (side, signature))
+
+
+def _recorded(signature, side, alias, value):
+    """Return what an exporter recorded under a name as a wire tensor."""
+    try:
+        return _from_numpy(alias, value)
+    except (TypeError, ValueError, NotImplementedError) as error:
+        # The last is of tensors of a graph, and not the exporter's word that it cannot export.
+        words = (side, alias, signature, error)
+        raise WrongRecording("%s %r of signature %r: %s" % words) from error
+
+
+def _export(request):
+    """Run the exporter of a request; return what it recorded."""
+    export = _exporter(request["file"], request["function"])
+    return export(
+        request["directory"],
+        strip_default_attrs=request["strip_default_attrs"],
+        seed=request["seed"],
+    )
+
+
+class _Live(object):
+    """What an exporter saved, as it was before: the function that it gives as ``call``."""
+
+    def __init__(self, request):
+        made = tempfile.mkdtemp()
+        recorded = _export(dict(request, directory=os.path.join(made, "model")))
+        self._call = None
+        for tags, signature, calls in _recordings(recorded):
+            if signature == request["signature"] and tags in (None, sorted(request["tags"])):
+                self._call = calls[0].get("call")
+        if self._call is None:
+            raise TypeError("the exporter gives no 'call' of %r" % request["signature"])
+
+    def run(self, request, tensors):
+        """Call it with arrays by alias; it returns the like."""
+        outputs = self._call({tensor.name: _to_numpy(tensor) for tensor in tensors})
+        return [_from_numpy(alias, outputs[alias]) for alias in sorted(outputs)]
 
 
 class Backend(object):
@@ -291,10 +373,16 @@ class Backend(object):
     def __init__(self, configuration):
         self.jobs = {
             "run": self._run,
+            "hold": self._hold,
             "export": self._export,
             "call": self._call,
             "describe": self._describe,
         }
+        # What TensorFlow's import has made is nobody's garbage. A child's collector would look at all of it, and have
+        # every page that it lies on copied: that took half of a cell's time. CPython 3.6 and older cannot leave it out.
+        if hasattr(gc, "freeze"):
+            gc.collect()
+            gc.freeze()
 
     def describe(self):
         """Return what the controller wants to know of this runtime."""
@@ -323,18 +411,9 @@ class Backend(object):
             return reporter.send({"seconds": seconds})
         reporter.stage("run")
         started = time.monotonic()
-        runs, results = [], []
-        for feed in _frames.sets(tensors, request["feeds"], len(request["inputs"])):
-            try:
-                outputs = loaded.run(request, feed)
-            except MemoryError:
-                raise
-            except Exception as error:
-                # Whatever this release raises is what it says of these inputs.
-                runs.append(_cell.said(error))
-                continue
-            runs.append({"outputs": len(outputs)})
-            results += outputs
+        names = request["inputs"]
+        feeds = _frames.sets(tensors, [len(names)] * request["feeds"])
+        runs, results = _answers(loaded, request, [names] * len(feeds), feeds)
         seconds["run"] = time.monotonic() - started
         traces = [_frames.Tensor("", "uint8", (len(data),), data) for data in loaded.traces]
         return reporter.send(
@@ -347,15 +426,28 @@ class Backend(object):
             results + traces,
         )
 
+    def _hold(self, request, tensors, reporter):
+        """Load, and run whenever it is asked: the job of a child that is held."""
+        reporter.stage("load")
+        started = time.monotonic()
+        try:
+            loaded = _Live(request) if "function" in request else _loaded(request)
+        except _devices.Missing as missing:
+            reporter.send({"device_missing": str(missing), "seconds": {}})
+            return
+        reporter.send({"held": True, "seconds": {"load": time.monotonic() - started}})
+        for asked, given in iter(reporter.receive, None):
+            reporter.stage("run")
+            started = time.monotonic()
+            feeds = _frames.sets(given, [len(names) for names in asked["feeds"]])
+            runs, results = _answers(loaded, request, asked["feeds"], feeds)
+            took = {"run": time.monotonic() - started}
+            reporter.send({"held": True, "seconds": took, "runs": runs}, results)
+
     def _export(self, request, tensors, reporter):
         """Export into ``request['directory']`` and send what the producer computed, by signature."""
         reporter.stage("export")
-        export = _exporter(request["file"], request["function"])
-        recorded = export(
-            request["directory"],
-            strip_default_attrs=request["strip_default_attrs"],
-            seed=request["seed"],
-        )
+        recorded = _export(request)
         names, sent = [], []
         for tags, signature, calls in _recordings(recorded):
             for at, sides in enumerate(calls):
@@ -364,7 +456,9 @@ class Backend(object):
                     names.append([tags, signature, at, side, None])
                     for alias in sorted(sides[side]):
                         names.append([tags, signature, at, side, alias])
-                        sent.append(_from_numpy(alias, sides[side][alias]))
+                        sent.append(_recorded(signature, side, alias, sides[side][alias]))
+                if "call" in sides:
+                    names.append([tags, signature, at, "call", None])
         reporter.send({"recorded": names}, sent)
 
     def _call(self, request, tensors, reporter):
@@ -375,5 +469,11 @@ class Backend(object):
             raise TypeError(
                 "%s returned %s, not a dict of arrays by name"
                 % (request["function"], type(called).__name__)
+            )
+        unnamed = [name for name in called if not isinstance(name, str)]
+        if unnamed:
+            raise TypeError(
+                "%s returned a dict with the key %r, which is no string: arrays go by names"
+                % (request["function"], unnamed[0])
             )
         reporter.send({"called": True}, [_from_numpy(n, called[n]) for n in sorted(called)])

@@ -1,0 +1,1 @@
+"""What runs inside producers on behalf of a search; CPython 3.6 syntax, numpy and TensorFlow only."""

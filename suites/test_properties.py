@@ -1,0 +1,136 @@
+"""Every property of every exporter's model, in the releases of a tier: what holds of a model whatever it is fed.
+
+What does not hold is a rule of TensorFlow, and left out here; ``test_search_rules.py`` has the smallest inputs that show each.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from savedmodel_compat import properties
+from savedmodel_compat.report.scenarios_page import read_scenarios
+
+if TYPE_CHECKING:
+    from savedmodel_compat.properties import Subject
+
+ROOT = Path(__file__).parent.parent
+SCENARIOS = {each.name: each.exporters for each in read_scenarios(ROOT / "suites/scenarios.toml")}
+# They are meant to answer otherwise from one request to the next.
+STATEFUL = {
+    "counter",
+    "counter_resource",
+    "counter_module",
+    "generator_module",
+    "mutable_hash_table_module",
+}
+# Their words are padded to the longest of the batch, or laid end to end.
+PADDED = {"composites_module", "tf_example", "tf_example_ragged"}
+# From 2.9 on an image without dimensions ends the process of a convolution, and a batch of 0 is refused.
+CONVOLUTIONS = {
+    "functions",
+    "functions_module",
+    "keras_training",
+    "keras_training_export",
+    "mnist_cnn",
+    "mnist_cnn_module",
+    "mnist_cnn_versions",
+}
+# A number that they are fed is a number of rounds, or a size.
+LOOPS = {"control_flow_module", "control_flow_v1", "control_flow_v2", "segmentation"}
+# Ninety layers take their time.
+LARGE = "keras_mobilenet"
+PLAIN = [
+    name
+    for scenario, names in SCENARIOS.items()
+    for name in names
+    if scenario != "attrs" and name not in {*STATEFUL, *PADDED, *CONVOLUTIONS, *LOOPS, LARGE}
+]
+EXAMPLES = "6"
+
+
+@pytest.mark.savedmodel(*PLAIN, producers="2.21.0", strip="on", examples=EXAMPLES)
+def test_whatever_it_is_fed(savedmodel_subject: Subject) -> None:
+    """All properties hold."""
+    properties.check_all(savedmodel_subject)
+
+
+@pytest.mark.savedmodel(
+    *SCENARIOS["estimator"],
+    *SCENARIOS["contrib_learn"],
+    producers="1.15.5",
+    strip="on",
+    examples=EXAMPLES,
+)
+def test_estimators(savedmodel_subject: Subject) -> None:
+    """So they do of what no newer release writes."""
+    properties.check_all(savedmodel_subject)
+
+
+@pytest.mark.savedmodel(
+    *sorted(STATEFUL), producers="2.21.0", strip="on", examples=EXAMPLES, stateful=True
+)
+def test_with_state(savedmodel_subject: Subject) -> None:
+    """Of a model with state, all but what its state changes."""
+    properties.check_all(savedmodel_subject)
+
+
+@pytest.mark.savedmodel(
+    *sorted(PADDED), producers="2.21.0", strip="on", examples=EXAMPLES, batched=False
+)
+def test_with_padding(savedmodel_subject: Subject) -> None:
+    """Of a model whose rows depend on each other, all but that they do not."""
+    properties.check_all(savedmodel_subject)
+
+
+@pytest.mark.savedmodel(
+    *sorted(CONVOLUTIONS),
+    producers="2.21.0",
+    strip="on",
+    examples=EXAMPLES,
+    leave_out=("mismatches_refused", "releases_agree"),
+)
+def test_convolutions(savedmodel_subject: Subject) -> None:
+    """Of a convolution, all but what releases from 2.9 on do with odd images."""
+    properties.check_all(savedmodel_subject)
+
+
+@pytest.mark.savedmodel(
+    *sorted(LOOPS),
+    producers="2.21.0",
+    strip="on",
+    on="2.11.1,2.21.0",
+    examples=EXAMPLES,
+    edges=False,
+)
+def test_loops(savedmodel_subject: Subject) -> None:
+    """Of a loop, all properties and no numbers at the edges, in releases that survive a negative number of rounds."""
+    properties.check_all(savedmodel_subject)
+
+
+@pytest.mark.savedmodel(
+    LARGE, producers="2.21.0", strip="on", examples="1", leave_out="mismatches_refused"
+)
+def test_a_large_model(savedmodel_subject: Subject) -> None:
+    """Of a large model, a few inputs."""
+    properties.check_all(savedmodel_subject)
+
+
+@pytest.mark.savedmodel(
+    "half_plus_two_module",
+    "static_hash_table_module",
+    "keras_functional_export",
+    producers="2.21.0",
+    strip="on",
+    on="2.21.0",
+    provider="venv",
+    loader="v2",
+    examples="3",
+)
+def test_through_python(savedmodel_subject: Subject) -> None:
+    """Through a Python loader, too; there a model is saved again as well."""
+    found = properties.check_all(savedmodel_subject)
+    saved = [each for each in found if each.property == "survives_saving_again"]
+    assert all(each.tally is not None for each in saved)

@@ -1,0 +1,152 @@
+"""Faults that only a search of shapes and values finds, each made as small as it gets."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from savedmodel_compat import properties
+from savedmodel_compat.properties import BrokenError, DoesNotApplyError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from savedmodel_compat.properties import Subject, Tally
+
+FILE = "tests/search/exporters.py"
+Holds = "Callable[[Subject], Tally]"
+
+
+def seeded(function: str, **options: object) -> pytest.MarkDecorator:
+    """Return the marker of a model with a fault, in the release that wrote it."""
+    said = {"producers": "2.11.1", "on": "2.11.1", "strip": "on", **options}
+    return pytest.mark.savedmodel(f"{FILE}::{function}", **said)
+
+
+def broken(holds: Callable[[Subject], Tally], subject: Subject) -> str:
+    """Return how a property fails."""
+    with pytest.raises(BrokenError) as error:
+        holds(subject)
+    return str(error.value)
+
+
+def smallest(text: str) -> str:
+    """Return the smallest inputs of a failure in words."""
+    found = re.search(r"^  smallest inputs: (.*)$", text, re.MULTILINE)
+    assert found, text
+    return found.group(1)
+
+
+@seeded("export_right")
+@pytest.mark.parametrize("holds", properties.ALL, ids=properties.name_of)
+def test_without_a_fault(savedmodel_subject: Subject, holds: Callable[[Subject], Tally]) -> None:
+    """What is right breaks nothing; what does not apply is said."""
+    try:
+        tally = holds(savedmodel_subject)
+    except DoesNotApplyError:
+        assert holds in {
+            properties.defaults_hold,
+            properties.releases_agree,
+            properties.survives_saving_again,
+        }
+    else:
+        assert tally.answered
+
+
+@seeded("export_empty_batch")
+def test_an_empty_batch(savedmodel_subject: Subject) -> None:
+    """A model that is wrong for no rows."""
+    assert (
+        smallest(broken(properties.rows_are_independent, savedmodel_subject)) == "x float32 [0, 1]"
+    )
+
+
+@seeded("export_beyond_64")
+def test_a_batch_of_more_than_64(savedmodel_subject: Subject) -> None:
+    """A model that is wrong from 65 rows on."""
+    found = broken(properties.rows_are_independent, savedmodel_subject)
+    assert smallest(found) == "x float32 [65, 1]"
+
+
+@seeded("export_odd_width")
+def test_an_odd_width(savedmodel_subject: Subject) -> None:
+    """A model that is wrong for odd widths, which what was recorded has not."""
+    found = broken(properties.answers_as_exported, savedmodel_subject)
+    assert smallest(found) == "image float32 [1, 0, 1]"
+
+
+@seeded("export_empty_string")
+def test_an_empty_string(savedmodel_subject: Subject) -> None:
+    """A model that is wrong for the empty string."""
+    found = broken(properties.answers_as_exported, savedmodel_subject)
+    assert smallest(found) == "text string [1]"
+    assert "np.array([b''], object)" in found
+
+
+@seeded("export_by_position")
+def test_inputs_by_position(savedmodel_subject: Subject) -> None:
+    """A model that takes its inputs by their order, and not by their names."""
+    found = broken(properties.answers_as_exported, savedmodel_subject)
+    assert smallest(found) == "minuend float32 [1, 1], subtrahend float32 [1, 1]"
+
+
+@seeded("export_leaking")
+def test_state_that_leaks(savedmodel_subject: Subject) -> None:
+    """A model that adds what it was fed before."""
+    found = broken(properties.answers_twice_alike, savedmodel_subject)
+    assert smallest(found) == "x float32 [1, 1]"
+    assert "AssignVariableOp" in found
+
+
+@seeded("export_leaking", stateful=True)
+def test_state_that_is_meant(savedmodel_subject: Subject) -> None:
+    """Of a model that is said to keep state nothing is asked that state would change."""
+    with pytest.raises(DoesNotApplyError, match="stateful"):
+        properties.answers_twice_alike(savedmodel_subject)
+
+
+@seeded("export_batch_norm")
+def test_rows_that_depend_on_each_other(savedmodel_subject: Subject) -> None:
+    """A model that looks at the whole batch."""
+    found = broken(properties.rows_are_independent, savedmodel_subject)
+    assert smallest(found) == "x float32 [2, 1]"
+
+
+@seeded("export_batch_norm", batched=False)
+def test_rows_that_are_meant_to(savedmodel_subject: Subject) -> None:
+    """It may be said that they are meant to."""
+    with pytest.raises(DoesNotApplyError, match="depend on each other"):
+        properties.rows_are_independent(savedmodel_subject)
+
+
+@seeded("export_undeclared")
+def test_a_shape_that_is_not_declared(savedmodel_subject: Subject) -> None:
+    """A model that breaks its own signature."""
+    found = broken(properties.outputs_as_declared, savedmodel_subject)
+    assert smallest(found) == "x float32 [3, 1]"
+    assert "output 'y' has the shape [3, 0], and ['?', 1] is declared" in found
+
+
+@seeded("export_aborting")
+def test_inputs_that_end_the_process(savedmodel_subject: Subject) -> None:
+    """A kernel that ends the process for an image without dimensions, which the C++ loader lets through."""
+    found = broken(properties.mismatches_refused, savedmodel_subject)
+    assert smallest(found) == "image float32 []"
+    assert "SIGABRT" in found
+    assert "Check failed" in found
+
+
+@seeded("export_default", producers="2.21.0", on="2.21.0")
+def test_a_default(savedmodel_subject: Subject) -> None:
+    """A default that is what leaving out means."""
+    assert properties.defaults_hold(savedmodel_subject).answered
+
+
+@seeded("export_other_default", producers="2.21.0", on="2.21.0")
+def test_another_default(savedmodel_subject: Subject) -> None:
+    """A default that is something else than leaving out meant."""
+    found = broken(properties.defaults_hold, savedmodel_subject)
+    assert "the defaults of ['scale'] are not what is left out means" in found
+    assert smallest(found) == "scale float32 [], x float32 [1, 1]"
