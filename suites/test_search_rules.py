@@ -13,6 +13,7 @@ import pytest
 from packaging.version import Version
 
 from savedmodel_compat.matrix.ends import cause_and_message
+from savedmodel_compat.matrix.examples import encode_example
 from savedmodel_compat.matrix.runner import one_of
 from savedmodel_compat.matrix.session import Where
 from savedmodel_compat.runtimes import pins, specs
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 ALL = [pin.release for pin in specs.select("all", pins.load())]
 SMOKE = [pin.release for pin in specs.select("smoke", pins.load())]
 Ask = Callable[..., list[str]]
+Arrays = dict[str, np.ndarray[Any, Any]]
 
 ROWS = np.ones((2, 1), np.float32)
 # Of half_plus_two, which computes with whatever it is given: what refuses these is the loader.
@@ -47,8 +49,8 @@ WRONG: dict[str, list[dict[str, Any]]] = {
 
 
 @pytest.fixture
-def ask(savedmodel_runner: Runner) -> Ask:
-    """A function that asks a signature of an exporter's model, and says in a word what became of each set of inputs."""
+def verdicts(savedmodel_runner: Runner) -> Callable[..., list[Verdict]]:
+    """A function that asks a signature of an exporter's model, one set of inputs after the other."""
 
     def asked(
         exporter: str,
@@ -56,7 +58,7 @@ def ask(savedmodel_runner: Runner) -> Ask:
         *feeds: dict[str, Any],
         loader: str = "c",
         key: str = "serving_default",
-    ) -> list[str]:
+    ) -> list[Verdict]:
         model = savedmodel_runner.export(exporter, producer="1.15.5", strip=True)
         provider = Provider.WHEEL if loader == "c" else Provider.VENV
         where = Where(on=release, provider=provider, loaders=(Loader(loader),))
@@ -64,7 +66,32 @@ def ask(savedmodel_runner: Runner) -> Ask:
         assert consumer.runtime is not None
         worker = savedmodel_runner.worker(consumer.runtime, native=loader == "c")
         with Held(worker, work_on(model, loader, key), Limits(seconds=60)) as held:
-            return [word(held.ask([feed])) for feed in feeds]
+            return [held.ask([feed]) for feed in feeds]
+
+    return asked
+
+
+@pytest.fixture
+def ask(verdicts: Callable[..., list[Verdict]]) -> Ask:
+    """A function that says in a word what became of each set of inputs."""
+
+    def asked(exporter: str, release: str, *feeds: dict[str, Any], **how: str) -> list[str]:
+        return [word(verdict) for verdict in verdicts(exporter, release, *feeds, **how)]
+
+    return asked
+
+
+@pytest.fixture
+def answers(verdicts: Callable[..., list[Verdict]]) -> Callable[..., list[Arrays]]:
+    """A function that returns the answer to each set of inputs."""
+
+    def asked(exporter: str, release: str, *feeds: dict[str, Any]) -> list[Arrays]:
+        found = []
+        for verdict in verdicts(exporter, release, *feeds):
+            [answer] = verdict.answers
+            assert answer.outputs is not None, word(verdict)
+            found.append(dict(answer.outputs))
+        return found
 
     return asked
 
@@ -155,3 +182,34 @@ def test_a_negative_number_of_steps(release: str, ask: Ask) -> None:
         assert "length_error" in said
     else:
         assert said.startswith("refused: The num_elements to reserve must be a non negative number")
+
+
+@pytest.mark.parametrize("release", [r for r in ALL if Version(r) >= Version("1.15")])
+def test_sizes_that_overflow(release: str, ask: Ask) -> None:
+    """A height and a width whose product no number holds end the process up to 2.3, and are refused from 2.4 on."""
+    largest = np.array(2**31 - 1, np.int32)
+    feed = {"image": np.zeros((1, 9, 9, 3), np.float32), "height": largest, "width": largest}
+    [said] = ask("segmentation", release, feed)
+    if Version(release) < Version("2.4"):
+        assert said.startswith("crashed: the process was ended by SIGABRT")
+        assert "tensor_shape.cc" in said
+    else:
+        assert said.startswith("refused: Encountered overflow when multiplying")
+
+
+@pytest.mark.parametrize("release", SMOKE)
+def test_words_of_any_number(release: str, answers: Callable[..., list[Arrays]]) -> None:
+    """They are padded to the most that an Example of the batch has: what an Example gets depends on the others."""
+    numbers = np.zeros(2, np.float32)
+    none, two = (
+        encode_example({b"numbers": numbers, b"words": np.array(words, object)})
+        for words in ([], [b"a", b"b"])
+    )
+    alone, beside = answers(
+        "tf_example",
+        release,
+        {"examples": np.array([none], object)},
+        {"examples": np.array([none, two], object)},
+    )
+    assert alone["words"].shape == (1, 0)
+    assert beside["words"].tolist() == [[b"", b""], [b"a", b"b"]]

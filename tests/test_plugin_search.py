@@ -90,6 +90,17 @@ def test_the_commands_of_a_failure(
     assert cli.run(shlex.split(alone)[1:]) == 0
 
 
+def test_what_is_left_out(repository: pytest.Pytester) -> None:
+    """A property that is known not to hold may be left out by its name; the others are asked."""
+    said = faulty("export_batch_norm", examples="30", leave_out="rows_are_independent")
+    run(repository, said).assert_outcomes(passed=1)
+    others = faulty("export_batch_norm", examples="30", leave_out=["mismatches_refused"])
+    run(repository, others).assert_outcomes(failed=1)
+    mistyped = run(repository, faulty("export_right", leave_out="rows"))
+    mistyped.assert_outcomes(errors=1)
+    mistyped.stdout.fnmatch_lines(["*leave_out: there is no property 'rows'*"])
+
+
 def test_what_fails_is_kept(repository: pytest.Pytester) -> None:
     """A counter-example is kept where that is wished for, is tried first, and fails until the model is mended."""
     kept = ("--savedmodel-counterexamples", "kept")

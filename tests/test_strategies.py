@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from savedmodel_compat import strategies
 from savedmodel_compat.errors import UnsupportedError
 from savedmodel_compat.model.values import Encoding, Signature, TensorSpec
-from savedmodel_compat.strategies import Feature, Mismatch
+from savedmodel_compat.search.signatures import module_inputs
+from savedmodel_compat.strategies import DrawnInput, DrawnSignature, Feature, Mismatch
 from savedmodel_compat.tensors import DTYPES, dtype_from_name
 
 Feed = dict[str, np.ndarray[Any, Any]]
@@ -278,8 +279,8 @@ def test_examples() -> None:
 
 
 def test_signatures() -> None:
-    """Whole signatures have keys and names of their own, odd ones among them, and shapes of all kinds."""
-    models = drawn(strategies.signatures(kinds=("dense", "sparse", "ragged")))
+    """Whole signatures have keys and names of their own, odd ones among them, shapes, nests and defaults of all kinds."""
+    models = drawn(strategies.signatures())
     keys = [[each.key for each in model] for model in models]
     assert all(1 <= len(model) == len(set(model)) <= 3 for model in keys)
     inputs = [one for model in models for each in model for one in each.inputs]
@@ -288,18 +289,76 @@ def test_signatures() -> None:
             assert len({one.name for one in each.inputs}) == len(each.inputs)
     names = {one.name for one in inputs}
     assert {"x", "a/b", "é", "lambda"} <= names
-    assert {one.kind for one in inputs} == {"dense", "sparse", "ragged"}
+    assert {one.kind for one in inputs} == {"dense", "sparse", "ragged", "dict", "tuple"}
     dense = {one.shape for one in inputs if one.kind == "dense"}
     assert {None, ()} <= dense
     assert any(shape and None in shape for shape in dense)
     assert any(shape and 0 in shape for shape in dense)
 
 
+def test_nests_of_signatures() -> None:
+    """A nest holds up to three others, of which some are sparse, ragged or nests; what holds nothing has no parts."""
+    models = drawn(strategies.signatures())
+    inputs = [one for model in models for each in model for one in each.inputs]
+    nests = [one for one in inputs if one.kind in {"dict", "tuple"}]
+    assert all(1 <= len(one.parts) <= 3 and not one.dtype for one in nests)
+    assert {part.kind for one in nests for part in one.parts} == {
+        "dense",
+        "sparse",
+        "ragged",
+        "dict",
+        "tuple",
+    }
+    for one in nests:
+        names = [part.name for part in one.parts if part.name]
+        assert len(set(names)) == len(names)
+        assert one.kind == "tuple" or len(names) == len(one.parts)
+    assert any(part.name == "" for one in nests for part in one.parts)
+    assert all(not one.parts for one in inputs if one not in nests)
+
+
+def test_defaults_of_signatures() -> None:
+    """A default has as many elements as its shape holds, with two for each open dimension."""
+    models = drawn(strategies.signatures())
+    inputs = [one for model in models for each in model for one in each.inputs]
+    found = [one for one in inputs if one.default is not None]
+    assert {one.dtype for one in found} >= {"float32", "string", "bool", "complex64"}
+    for one in found:
+        shape = (None,) if one.shape is None else one.shape
+        assert one.default is not None
+        assert len(one.default) == math.prod(2 if size is None else size for size in shape)
+        assert one.kind == "dense"
+        assert one.name.isidentifier()
+    assert any(one.default is None and one.kind == "dense" for one in inputs)
+    without = drawn(strategies.signatures(defaults=False), 100)
+    assert all(one.default is None for model in without for each in model for one in each.inputs)
+
+
 def test_plain_signatures() -> None:
     """Odd names and composite inputs are left out where that is wished for; the smallest has no input."""
-    plain = strategies.signatures(odd_names=False)
+    plain = strategies.signatures(kinds=("dense",), odd_names=False)
     for model in drawn(plain, 100):
         for each in model:
             assert all(one.name.isidentifier() and one.kind == "dense" for one in each.inputs)
     [only] = smallest(plain, lambda _: True)
     assert only.inputs == ()
+
+
+def test_names_in_modules() -> None:
+    """What TensorFlow calls the tensors of a module's arguments: see the generated models, which hold this against real ones."""
+    sparse, taken = DrawnInput("x", "string", (None, 4), "sparse"), DrawnInput("x_1", "bool", ())
+    nest = DrawnInput("a", kind="dict", parts=(DrawnInput("q", "int32", None), sparse))
+    found = module_inputs(DrawnSignature("s", (taken, sparse, nest)))
+    assert {alias: (leaf.dtype, leaf.shape) for alias, leaf in found.items()} == {
+        "a": ("int32", None),
+        "a_1": ("int64", (None, 2)),
+        "a_2": ("string", (None,)),
+        "a_3": ("int64", (2,)),
+        "x": ("int64", (None, 2)),
+        "x_1": ("string", (None,)),
+        "x_2": ("int64", (2,)),
+        "x_1_1": ("bool", ()),
+    }
+    # Behind the others, as Python wants it.
+    late = DrawnInput("a", "int32", (), default=(1,))
+    assert list(module_inputs(DrawnSignature("s", (late, taken)))) == ["x_1", "a"]
