@@ -217,7 +217,7 @@ def test_defaults_of_modules(
 ) -> None:
     """A module's signature has a default where the function has a `tf.Tensor` for it; of a number nothing is left."""
     shape, value = ((), (5,)) if given_as in {"number", "tensor of one"} else ((2,), (5, 7))
-    kind = given_as.split()[0]
+    kind = given_as.partition(" ")[0]
     one = DrawnInput("scale", "float32", shape, default=value, default_as=kind)
     drawn = [DrawnSignature("serving_default", (one,))]
     fate = dict(zip(GIVEN, FATES[producer], strict=True))[given_as]
