@@ -66,6 +66,9 @@ def search(wanted: Property) -> Tally:
     """
     tally = Tally()
     found = _Found()
+    for each in wanted.loaded:
+        # Hypothesis would make inputs small for which a model does not load.
+        each.ask([])
 
     def tried(drawn: Any) -> None:
         tally.tried += 1

@@ -98,6 +98,7 @@ class Loaded:
 
     def __init__(self, held: Held, where: str) -> None:
         self._held = held
+        self._refused: DoesNotApplyError | None = None
         self.where = where
 
     def ask(self, feeds: Sequence[Arrays]) -> list[Answer]:
@@ -109,6 +110,9 @@ class Loaded:
             DoesNotApplyError: the model does not load.
             WorkerError: the release could not be started, or its worker was lost.
         """
+        if self._refused is not None:
+            # What does not load is asked by every property, and would not load for any.
+            raise self._refused
         verdict = self._held.ask(feeds)
         if verdict.worker_lost is not None:
             raise WorkerError(f"the worker of {self.where} was lost: {verdict.worker_lost}")
@@ -137,9 +141,10 @@ class Loaded:
         else:
             cause, said = cause_and_message(verdict)
         if verdict.stage in {None, "load"}:
-            raise DoesNotApplyError(
+            self._refused = DoesNotApplyError(
                 f"it does not load in {self.where}, which is the matrix' to judge: {said}"
             )
+            raise self._refused
         if verdict.failure is not None or cause in {"out-of-memory", "timed-out"}:
             raise TooMuchError(f"{self.where}: {said}")
         raise BrokenError(f"{self.where}: {said}")
