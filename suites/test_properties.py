@@ -1,6 +1,7 @@
 """Every property of every exporter's model, in the releases of a tier: what holds of a model whatever it is fed.
 
-What does not hold is a rule of TensorFlow, and left out here; ``test_search_rules.py`` has the smallest inputs that show each.
+What does not hold is a rule of TensorFlow, and left out here; ``test_search_rules.py`` has the smallest inputs that show each. How many
+inputs are tried is what ``pyproject.toml`` says, or ``--savedmodel-examples``.
 """
 
 from __future__ import annotations
@@ -48,10 +49,9 @@ PLAIN = [
     for name in names
     if scenario != "attrs" and name not in {*STATEFUL, *PADDED, *CONVOLUTIONS, *LOOPS, LARGE}
 ]
-EXAMPLES = "6"
 
 
-@pytest.mark.savedmodel(*PLAIN, producers="2.21.0", strip="on", examples=EXAMPLES)
+@pytest.mark.savedmodel(*PLAIN, producers="2.21.0", strip="on")
 def test_whatever_it_is_fed(savedmodel_subject: Subject) -> None:
     """All properties hold."""
     properties.check_all(savedmodel_subject)
@@ -62,24 +62,19 @@ def test_whatever_it_is_fed(savedmodel_subject: Subject) -> None:
     *SCENARIOS["contrib_learn"],
     producers="1.15.5",
     strip="on",
-    examples=EXAMPLES,
 )
 def test_estimators(savedmodel_subject: Subject) -> None:
     """So they do of what no newer release writes."""
     properties.check_all(savedmodel_subject)
 
 
-@pytest.mark.savedmodel(
-    *sorted(STATEFUL), producers="2.21.0", strip="on", examples=EXAMPLES, stateful=True
-)
+@pytest.mark.savedmodel(*sorted(STATEFUL), producers="2.21.0", strip="on", stateful=True)
 def test_with_state(savedmodel_subject: Subject) -> None:
     """Of a model with state, all but what its state changes."""
     properties.check_all(savedmodel_subject)
 
 
-@pytest.mark.savedmodel(
-    *sorted(PADDED), producers="2.21.0", strip="on", examples=EXAMPLES, batched=False
-)
+@pytest.mark.savedmodel(*sorted(PADDED), producers="2.21.0", strip="on", batched=False)
 def test_with_padding(savedmodel_subject: Subject) -> None:
     """Of a model whose rows depend on each other, all but that they do not."""
     properties.check_all(savedmodel_subject)
@@ -89,7 +84,6 @@ def test_with_padding(savedmodel_subject: Subject) -> None:
     *sorted(CONVOLUTIONS),
     producers="2.21.0",
     strip="on",
-    examples=EXAMPLES,
     leave_out=("mismatches_refused", "releases_agree"),
 )
 def test_convolutions(savedmodel_subject: Subject) -> None:
@@ -102,7 +96,6 @@ def test_convolutions(savedmodel_subject: Subject) -> None:
     producers="2.21.0",
     strip="on",
     on="2.11.1,2.21.0",
-    examples=EXAMPLES,
     edges=False,
 )
 def test_loops(savedmodel_subject: Subject) -> None:

@@ -90,6 +90,29 @@ def test_the_commands_of_a_failure(
     assert cli.run(shlex.split(alone)[1:]) == 0
 
 
+def test_the_command_of_a_failure_that_options_found(repository: pytest.Pytester) -> None:
+    """It has the options without which there is no such item, or other inputs are drawn."""
+    said = faulty("export_batch_norm").replace(", on='2.11.1'", "")
+    options = (
+        "--savedmodel-on=2.11.1,2.21.0",
+        "--savedmodel-examples",
+        "30",
+        "--savedmodel-random",
+    )
+    result = run(repository, said, *options, "--savedmodel-json=record.json")
+    result.assert_outcomes(failed=2)
+    found = {
+        line.partition("again: ")[2]
+        for line in result.stdout.lines
+        if "again: " in line and "2.21.0-c]" in line
+    }
+    [again] = found
+    assert again.endswith(
+        " --savedmodel-on=2.11.1,2.21.0 --savedmodel-examples=30 --savedmodel-random"
+    )
+    run_pytest(repository, *shlex.split(again)[1:]).assert_outcomes(failed=1)
+
+
 def test_what_is_left_out(repository: pytest.Pytester) -> None:
     """A property that is known not to hold may be left out by its name; the others are asked."""
     said = faulty("export_batch_norm", examples="30", leave_out="rows_are_independent")

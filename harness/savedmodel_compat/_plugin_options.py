@@ -283,6 +283,17 @@ def on_command_line(config: pytest.Config, name: str) -> bool:
     return any(arg == option.flag or arg.startswith(f"{option.flag}=") for arg in typed)
 
 
+def as_typed(config: pytest.Config) -> list[str]:
+    """Return the options that were typed and decide which cells there are and what is asked of them, as they are typed again."""
+    found = []
+    for option in OPTIONS:
+        decides = option.of_a_test or option.name in {"random", "counterexamples"}
+        if decides and on_command_line(config, option.name):
+            value = config.getoption(option.ini)
+            found.append(option.flag if option.is_switch else f"{option.flag}={value}")
+    return found
+
+
 def typed(config: pytest.Config) -> argparse.Namespace:
     """Return pytest's options as the command line alone gives them, without what ``addopts`` and its variable add to it."""
     arguments = [str(each) for each in config.invocation_params.args]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from savedmodel_compat._plugin_cells import CellRequest, consumer_of, where_of
-from savedmodel_compat._plugin_options import setting
+from savedmodel_compat._plugin_options import as_typed, setting
 from savedmodel_compat.errors import UnsupportedError, UsageError
 from savedmodel_compat.matrix.runner import find_exporter_in, only
 from savedmodel_compat.runtimes import venv
@@ -48,7 +48,7 @@ def search_of(config: pytest.Config, marker: pytest.Mark | None, nodeid: str) ->
         random=setting(config, "random") == "true",
         kept=config.rootpath / folder if folder else None,
         keep=keep,
-        replay=f"pytest {shlex.quote(nodeid)}",
+        replay=shlex.join(["pytest", nodeid, *as_typed(config)]),
         edges=bool(said.get("edges", True)),
         batched=bool(said.get("batched", True)),
         stateful=bool(said.get("stateful", False)),

@@ -21,7 +21,7 @@ Holds = "Callable[[Subject], Tally]"
 
 def seeded(function: str, **options: object) -> pytest.MarkDecorator:
     """Return the marker of a model with a fault, in the release that wrote it."""
-    said = {"producers": "2.11.1", "on": "2.11.1", "strip": "on", **options}
+    said = {"producers": "2.11.1", "on": "2.11.1", "strip": "on", "examples": "200", **options}
     return pytest.mark.savedmodel(f"{FILE}::{function}", **said)
 
 
