@@ -274,7 +274,7 @@ def test_examples() -> None:
     seen = drawn(strategies.examples(features), 100)
     assert all(b"\n\x01a" in each and b"\n\x01b" in each and b"\n\x01c" in each for each in seen)
     assert len(set(seen)) > 50
-    named = {str(feature.name): feature for feature in features}
+    named = {each.name.decode(): (each.dtype, each.shape) for each in features}
     assert drawn(strategies.examples(named), 20) == drawn(strategies.examples(features), 20)
 
 

@@ -317,6 +317,8 @@ def _given(
     marked = marker.kwargs.get(option.name) if marker and option.of_a_test else None
     if isinstance(marked, bool):
         yield str(marked).lower(), f"marker {MARKER}, {option.name}"
+    elif isinstance(marked, int):
+        yield str(marked), f"marker {MARKER}, {option.name}"
     elif marked:
         text = marked if isinstance(marked, str) else ",".join(map(str, marked))
         yield text, f"marker {MARKER}, {option.name}"

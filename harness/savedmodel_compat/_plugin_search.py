@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import pytest
@@ -33,7 +34,7 @@ def search_of(config: pytest.Config, marker: pytest.Mark | None, nodeid: str) ->
         UsageError: a setting says what cannot be.
     """
     text = setting(config, "examples", marker)
-    if not text.isdigit() or not int(text):
+    if not (text.isascii() and text.isdigit()) or not int(text):
         raise UsageError(f"examples is {text!r}, and no number of inputs above 0")
     folder = setting(config, "counterexamples")
     keep = setting(config, "keep") == "true"
@@ -43,23 +44,38 @@ def search_of(config: pytest.Config, marker: pytest.Mark | None, nodeid: str) ->
             hint="name a folder: --savedmodel-counterexamples DIR",
         )
     said = {} if marker is None else marker.kwargs
+    kept = config.rootpath / folder if folder else None
+    if kept is not None and not kept.is_dir() and (kept.exists() or not keep):
+        raise UsageError(
+            f"counterexamples '{folder}': there is no folder {kept}",
+            hint="mend the name, or have it made: --savedmodel-keep",
+        )
     return Search(
         examples=int(text),
         random=setting(config, "random") == "true",
-        kept=config.rootpath / folder if folder else None,
+        kept=kept,
         keep=keep,
         replay=shlex.join(["pytest", nodeid, *as_typed(config)]),
-        edges=bool(said.get("edges", True)),
-        batched=bool(said.get("batched", True)),
-        stateful=bool(said.get("stateful", False)),
+        edges=_switch(said, "edges", default=True),
+        batched=_switch(said, "batched", default=True),
+        stateful=_switch(said, "stateful", default=False),
         leave_out=_properties(said.get("leave_out", ())),
     )
+
+
+def _switch(said: Mapping[str, object], name: str, *, default: bool) -> bool:
+    value = said.get(name, default)
+    if not isinstance(value, bool):
+        raise UsageError(f"{name} is {value!r}", hint="it is True or False")
+    return value
 
 
 def _properties(said: object) -> frozenset[str]:
     from savedmodel_compat import properties
 
-    names = {said} if isinstance(said, str) else set(map(str, said))  # type: ignore[call-overload]
+    if not isinstance(said, str | list | tuple | set | frozenset):
+        raise UsageError(f"leave_out is {said!r}", hint="it is the name of a property, or several")
+    names = {said} if isinstance(said, str) else set(map(str, said))
     known = [properties.name_of(each) for each in properties.ALL]
     unknown = sorted(names - set(known))
     if unknown:
@@ -113,7 +129,7 @@ def told(error: Exception) -> None:
     """Raise what pytest shows of what a property raised; return of anything else."""
     if isinstance(error, DoesNotApplyError):
         pytest.skip(f"does not apply: {error.message}")
-    if isinstance(error, BrokenError):
+    if isinstance(error, BrokenError | UsageError):
         raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 

@@ -133,11 +133,14 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Make one item for each cell of a test that takes ``savedmodel_cell`` or ``savedmodel_subject``."""
-    taken = next((name for name in (_CELL, _SUBJECT) if name in metafunc.fixturenames), None)
-    if taken is None:
+    found = [name for name in (_CELL, _SUBJECT) if name in metafunc.fixturenames]
+    if not found:
         return
     marker = metafunc.definition.get_closest_marker(MARKER)
     where = metafunc.definition.nodeid
+    if len(found) > 1:
+        _fail(f"{where} takes {' and '.join(found)}: make two tests of it, one for each")
+    [taken] = found
     if marker is None:
         _fail(f"{where} takes {taken}, and no marker {MARKER} says which models")
     try:

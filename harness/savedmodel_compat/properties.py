@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from savedmodel_compat.errors import UnsupportedError
+from savedmodel_compat.errors import UnsupportedError, UsageError
 from savedmodel_compat.search import across, by_itself, refusals, rows
 from savedmodel_compat.search.subject import (
     BrokenError,
@@ -96,7 +96,8 @@ def answers_twice_alike(subject: Subject) -> Tally:
 def rows_are_independent(subject: Subject) -> Tally:
     """A batch of n gives what n batches of one give, and in another order the same in that order.
 
-    It is asked of signatures all of whose dense inputs and outputs have an open first dimension.
+    It is asked of signatures all of whose inputs and outputs are dense and have an open first dimension. That a batch is refused
+    and each of its rows is answered breaks it, too; that an input is refused does not.
 
     Args:
         subject: the model.
@@ -245,7 +246,7 @@ def _found(holds: Callable[[Subject], Tally], subject: Subject, signature: str |
         return Found(property=name, signature=signature, tally=holds(subject))
     except DoesNotApplyError as error:
         return Found(property=name, signature=signature, why_not=error.message)
-    except BrokenError as error:
+    except (BrokenError, UsageError) as error:
         return Found(property=name, signature=signature, broken=str(error))
 
 

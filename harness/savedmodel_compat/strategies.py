@@ -16,9 +16,9 @@ from savedmodel_compat.matrix.examples import Feature, encode_example
 from savedmodel_compat.matrix.inputs import Wanted, wanted
 from savedmodel_compat.search._elements import elements, repeated
 from savedmodel_compat.search._hypothesis import st
-from savedmodel_compat.search._inputs import input_parts
+from savedmodel_compat.search._inputs import Edges, input_parts
 from savedmodel_compat.search._mismatches import Mismatch, mismatches
-from savedmodel_compat.search._sizes import Sizes
+from savedmodel_compat.search._sizes import Shape, Sizes, most_rows
 from savedmodel_compat.search.signatures import DrawnInput, DrawnSignature, signatures
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def from_signature(
     signature: Signature,
     meta_graph: MetaGraph | None = None,
     *,
-    edges: bool = True,
+    edges: Edges = True,
     batch: int | None = None,
     defaults: bool = True,
 ) -> st.SearchStrategy[Arrays]:
@@ -58,8 +58,9 @@ def from_signature(
         signature: what the inputs have to fit.
         meta_graph: of the signature; its graph may know more of a shape, and which features Examples need. None: what the
             signature says is all.
-        edges: whether the edges of each dtype are drawn too, see `savedmodel_compat.search`; else small exact numbers and
-            words.
+        edges: whether the edges of each dtype are drawn too: NaN with and without payload, infinities, denormals, -0.0, the
+            extremes, binary strings and invalid UTF-8. Without them numbers are small and exact, and strings are words. With
+            ``"one"`` at most one element of an input is NaN, an infinity or an odd string.
         batch: the size of all first dimensions that are open; None draws it.
         defaults: whether an input with a default is given it; else it is drawn like any other.
 
@@ -69,7 +70,7 @@ def from_signature(
     needed = _needed(signature, meta_graph)
     for each in needed.values():
         for part in _parts(each):
-            elements(part, edges=edges)
+            elements(part, edges=edges is True)
     return _feeds(
         {
             alias: each if defaults or each.default is None else _without_default(each)
@@ -102,17 +103,22 @@ def mismatched(
 
 
 def examples(
-    feature_spec: Mapping[str, Feature] | Sequence[Feature], *, edges: bool = True
+    feature_spec: Mapping[str, tuple[str, Shape]] | Sequence[Feature], *, edges: bool = True
 ) -> st.SearchStrategy[bytes]:
     """Return a strategy for serialized ``tf.train.Example`` messages.
 
     Args:
-        feature_spec: the features, each with its dtype (``float32``, ``int64`` or ``string``) and the shape of its values, None
-            for a dimension of any size.
+        feature_spec: by name, each feature's dtype (``float32``, ``int64`` or ``string``) and the shape of its values, None for a
+            dimension of any size: ``{"age": ("float32", ()), "words": ("string", (None,))}``; or what a graph says of them.
         edges: whether the edges of each dtype are drawn too.
     """
-    features = tuple(feature_spec.values() if isinstance(feature_spec, Mapping) else feature_spec)
-    return _examples(features, edges)
+    if not isinstance(feature_spec, Mapping):
+        return _examples(tuple(feature_spec), edges)
+    features = (
+        Feature(name=name if isinstance(name, bytes) else name.encode(), dtype=dtype, shape=shape)
+        for name, (dtype, shape) in feature_spec.items()
+    )
+    return _examples(tuple(features), edges)
 
 
 def _needed(signature: Signature, meta_graph: MetaGraph | None) -> dict[str, Wanted]:
@@ -138,9 +144,11 @@ def _without_default(each: Wanted) -> Wanted:
 
 
 @st.composite
-def _feeds(draw: Any, needed: Mapping[str, Wanted], edges: bool, batch: int | None) -> Arrays:
+def _feeds(draw: Any, needed: Mapping[str, Wanted], edges: Edges, batch: int | None) -> Arrays:
     tied = len(needed) < 2 or draw(st.sampled_from((True, True, True, False)))
-    sizes = Sizes(draw=draw, tied=tied, batch=batch)
+    # Inputs of one batch have as many rows as the widest of them may have.
+    most = [most_rows(each.spec.shape) for each in needed.values() if each.default is None]
+    sizes = Sizes(draw=draw, tied=tied, batch=batch, most_rows=min(most, default=1))
     feed: Arrays = {}
     for alias, each in needed.items():
         if each.default is not None:
@@ -155,9 +163,10 @@ def _feeds(draw: Any, needed: Mapping[str, Wanted], edges: bool, batch: int | No
 
 
 def _array_of_examples(
-    draw: Any, features: tuple[Feature, ...], edges: bool, shape: tuple[int, ...]
+    draw: Any, features: tuple[Feature, ...], edges: Edges, shape: tuple[int, ...]
 ) -> Array:
-    few = draw(st.lists(_examples(features, edges), min_size=1, max_size=_MOST_VALUES))
+    drawn = _examples(features, edges is True)
+    few = draw(st.lists(drawn, min_size=1, max_size=_MOST_VALUES))
     return repeated(few, "string", shape)
 
 

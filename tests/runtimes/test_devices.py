@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import mmap
+import signal
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from savedmodel_compat.runtimes import devices
 from savedmodel_compat.runtimes.base import Runtime
 from savedmodel_compat.runtimes.client import Worker
 from savedmodel_compat.runtimes.requests import Limits, LoadAndRun
+from savedmodel_compat.runtimes.verdicts import Verdict
 
 LIMITS = Limits(seconds=120, megabytes=0)
 Outputs = Mapping[str, np.ndarray[Any, Any]]
@@ -23,10 +26,10 @@ Answer = Callable[..., Outputs]
 
 
 @pytest.fixture
-def answer(wheel_runtime: Callable[[str], Runtime]) -> Answer:
-    """What the C++ loader of a release answers on a device, for the first set of inputs that was recorded."""
+def verdict(wheel_runtime: Callable[[str], Runtime]) -> Callable[..., Verdict]:
+    """What becomes of a model on a device, in the C++ loader of a release, with the inputs that were recorded."""
 
-    def run(model: Model, release: str, device: str) -> Outputs:
+    def run(model: Model, release: str, device: str) -> Verdict:
         runtime = devices.on_device(wheel_runtime(release), devices.device(device))
         case = next(case for case in model.cases if case.signature == "serving_default")
         work = LoadAndRun(
@@ -39,10 +42,20 @@ def answer(wheel_runtime: Callable[[str], Runtime]) -> Answer:
             feeds=case.feeds,
         )
         with Worker(runtime, native=True) as worker:
-            verdict = worker.run(work, LIMITS)
-        assert verdict.completed, verdict
-        assert verdict.notes == ()
-        outputs = verdict.answers[0].outputs
+            return worker.run(work, LIMITS)
+
+    return run
+
+
+@pytest.fixture
+def answer(verdict: Callable[..., Verdict]) -> Answer:
+    """What the C++ loader of a release answers on a device, for the first set of inputs that was recorded."""
+
+    def run(model: Model, release: str, device: str) -> Outputs:
+        said = verdict(model, release, device)
+        assert said.completed, said
+        assert said.notes == ()
+        outputs = said.answers[0].outputs
         assert outputs is not None
         return outputs
 
@@ -163,12 +176,22 @@ def mentions(runtime: Runtime, text: str) -> bool:
     return False
 
 
+def is_amd() -> bool:
+    """Tell whether the processor is AMD's."""
+    return "AuthenticAMD" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("release", ["2.5.3", "2.11.1", "2.21.0"])
 def test_onednn_changes_numbers(
-    release: str, answer: Answer, exported: Callable[..., Model]
+    release: str, answer: Answer, verdict: Callable[..., Verdict], exported: Callable[..., Model]
 ) -> None:
     """With oneDNN's kernels and without them a convolution is not the same to the last bit, and nearly the same."""
     model = exported("mnist_cnn", producer="2.21.0")
+    said = verdict(model, release, "cpu-onednn")
+    if release == "2.5.3" and is_amd() and said.signal == signal.SIGFPE:
+        # Its oneDNN divides by the size of a cache that such a processor does not tell it: docs/devices.md.
+        assert (said.stage, said.completed) == ("run", False)
+        return
     with_it = answer(model, release, "cpu-onednn")
     without = answer(model, release, "cpu-no-onednn")
     assert differ(with_it, without)

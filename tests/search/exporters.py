@@ -181,3 +181,147 @@ def export_default(directory, *, strip_default_attrs, seed):
 def export_other_default(directory, *, strip_default_attrs, seed):
     """Declare another one."""
     return _export_default(directory, 3.0, 2.0)
+
+
+def export_wide_norm(directory, *, strip_default_attrs, seed):
+    """Take the mean of a batch of rows of twelve."""
+    x = tf.TensorSpec([None, 12], tf.float32, name="x")
+
+    def saved(x):
+        return {"y": x - tf.reduce_mean(x, axis=0, keepdims=True)}
+
+    return _export(directory, saved, saved, [x], {"x": np.ones((2, 12), np.float32)})
+
+
+def export_image_norm(directory, *, strip_default_attrs, seed):
+    """Take the mean of a batch of images."""
+    x = tf.TensorSpec([None, 96, 96, 3], tf.float32, name="x")
+
+    def saved(x):
+        return {"y": tf.reduce_mean(x, axis=[1, 2, 3]) - tf.reduce_mean(x)}
+
+    return _export(directory, saved, saved, [x], {"x": np.ones((2, 96, 96, 3), np.float32)})
+
+
+def export_two_widths(directory, *, strip_default_attrs, seed):
+    """Take the mean of a batch beside an input with so wide rows that few of them are drawn."""
+    specs = [_vector(), tf.TensorSpec([None, 20000], tf.float32, name="wide")]
+
+    def saved(x, wide):
+        return {"y": x - tf.reduce_mean(x, axis=0, keepdims=True) + wide[:, :1]}
+
+    recorded = {"x": _THREE, "wide": np.ones((3, 20000), np.float32)}
+    return _export(directory, saved, saved, specs, recorded)
+
+
+def export_one_at_a_time(directory, *, strip_default_attrs, seed):
+    """Refuse more than one row."""
+
+    def saved(x):
+        with tf.control_dependencies([tf.debugging.assert_less(tf.shape(x)[0], 2)]):
+            return {"y": 2.0 * x}
+
+    return _export(directory, saved, saved, [_vector()], {"x": _THREE[:1]})
+
+
+def export_poisoned(directory, *, strip_default_attrs, seed):
+    """Answer every row with NaN if one has it."""
+
+    def saved(x):
+        return {"y": 2.0 * x + 0.0 * tf.reduce_sum(x)}
+
+    return _export(directory, saved, saved, [_vector()], {"x": _THREE})
+
+
+def export_fewer_rows(directory, *, strip_default_attrs, seed):
+    """Answer with an open first dimension that is no batch."""
+
+    def saved(x):
+        return {"y": tf.unique(tf.reshape(x, [-1])).y}
+
+    return _export(directory, saved, saved, [_vector()], {"x": _THREE})
+
+
+def export_latching(directory, *, strip_default_attrs, seed):
+    """Answer otherwise for ever once a large number was fed."""
+    largest = tf.Variable(0.0)
+
+    def saved(x):
+        before = tf.identity(largest)
+        fed = tf.reduce_max(tf.concat([tf.reshape(x, [-1]), [0.0]], axis=0))
+        with tf.control_dependencies([before]):
+            now = largest.assign(tf.maximum(before, fed))
+        with tf.control_dependencies([now]):
+            return {"y": x + tf.cast(largest > 3.0, tf.float32)}
+
+    module = tf.Module()
+    module.largest = largest
+    module.function = tf.function(saved, input_signature=[_vector()])
+    tf.saved_model.save(module, directory, signatures={"serving_default": module.function})
+    return {"serving_default": {"inputs": {"x": _THREE[:1]}, "outputs": {"y": _THREE[:1]}}}
+
+
+def export_lenient(directory, *, strip_default_attrs, seed):
+    """Answer what was refused before it was saved."""
+    recorded = _export(directory, _doubled, _doubled, [_vector()], {"x": _THREE})
+
+    def call(inputs):
+        if len(inputs["x"]) > 3:
+            raise KeyError("too many")
+        return {"y": 2 * inputs["x"]}
+
+    recorded["serving_default"]["call"] = call
+    return recorded
+
+
+def export_refused_default(directory, *, strip_default_attrs, seed):
+    """Declare a default that the model itself refuses; it is written from 2.14 on."""
+    module = tf.Module()
+    default = tf.constant(-1.0)
+
+    @tf.function(input_signature=[_vector(), tf.TensorSpec([], tf.float32, name="scale")])
+    def serve(x, scale=default):
+        with tf.control_dependencies([tf.debugging.assert_greater(scale, -1.0)]):
+            return {"y": x * scale}
+
+    module.serve = serve
+    tf.saved_model.save(module, directory, signatures={"serving_default": serve})
+    recorded = {"x": _THREE, "scale": np.float32(1.0)}
+    return {"serving_default": {"inputs": recorded, "outputs": {"y": _THREE}}}
+
+
+def export_hanging(directory, *, strip_default_attrs, seed):
+    """Never answer more than two numbers."""
+    x = tf.TensorSpec([None, 1], tf.float32, name="x")
+
+    def saved(x):
+        def goes_on(number):
+            return tf.logical_or(number < 1, tf.size(x) > 2)
+
+        rounds = tf.while_loop(goes_on, lambda number: [number + 1], [tf.constant(0)])[0]
+        return {"y": 2.0 * x + 0.0 * tf.cast(rounds, tf.float32)}
+
+    return _export(directory, _doubled, saved, [x], {"x": _THREE[:1]})
+
+
+def export_forgiving(directory, *, strip_default_attrs, seed):
+    """Save placeholders that take more than their signatures say: one has a value of its own, one an open shape."""
+    v1 = tf.compat.v1
+    with v1.Graph().as_default(), v1.Session() as session:
+        x = v1.placeholder(tf.float32, [None], name="x")
+        rate = v1.placeholder_with_default(tf.constant(2.0), [], name="rate")
+        outputs = {"y": v1.multiply(x, rate)}
+        inputs = {each.op.name: v1.saved_model.utils.build_tensor_info(each) for each in (x, rate)}
+        inputs["x"].tensor_shape.dim[0].size = 3
+        info = {name: v1.saved_model.utils.build_tensor_info(one) for name, one in outputs.items()}
+        signature = v1.saved_model.signature_def_utils.build_signature_def(
+            inputs, info, "tensorflow/serving/predict"
+        )
+        builder = v1.saved_model.builder.SavedModelBuilder(directory)
+        builder.add_meta_graph_and_variables(
+            session, ["serve"], {"serving_default": signature}, strip_default_attrs=True
+        )
+        builder.save()
+        recorded = {"x": np.ones(3, np.float32), "rate": np.float32(3.0)}
+        fed = {x: recorded["x"], rate: recorded["rate"]}
+        return {"serving_default": {"inputs": recorded, "outputs": session.run(outputs, fed)}}

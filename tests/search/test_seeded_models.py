@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -150,3 +151,101 @@ def test_another_default(savedmodel_subject: Subject) -> None:
     found = broken(properties.defaults_hold, savedmodel_subject)
     assert "the defaults of ['scale'] are not what is left out means" in found
     assert smallest(found) == "scale float32 [], x float32 [1, 1]"
+
+
+@seeded("export_wide_norm", examples="30")
+def test_rows_of_any_width(savedmodel_subject: Subject) -> None:
+    """Rows are of different values, whatever their size."""
+    found = broken(properties.rows_are_independent, savedmodel_subject)
+    assert smallest(found) == "x float32 [2, 12]"
+
+
+@seeded("export_image_norm", examples="30")
+def test_rows_that_are_images(savedmodel_subject: Subject) -> None:
+    """Of large rows there are batches, too."""
+    found = broken(properties.rows_are_independent, savedmodel_subject)
+    assert smallest(found) == "x float32 [2, 96, 96, 3]"
+
+
+@seeded("export_two_widths", examples="60")
+def test_rows_of_two_widths(savedmodel_subject: Subject) -> None:
+    """Inputs of one batch have as many rows, however wide one of them is."""
+    found = broken(properties.rows_are_independent, savedmodel_subject)
+    assert smallest(found) == "wide float32 [2, 20000], x float32 [2, 1]"
+
+
+@seeded("export_one_at_a_time", examples="30")
+def test_rows_that_are_refused_together(savedmodel_subject: Subject) -> None:
+    """A batch that is refused, and each of whose rows is not."""
+    found = broken(properties.rows_are_independent, savedmodel_subject)
+    assert smallest(found) == "x float32 [2, 1]"
+    assert "each of its 2 rows is answered alone, and together they are refused" in found
+    assert "if that is meant, say so: batched=False" in found
+
+
+@seeded("export_poisoned")
+def test_a_row_that_is_no_number(savedmodel_subject: Subject) -> None:
+    """A row of NaN makes another's answer NaN."""
+    found = broken(properties.rows_are_independent, savedmodel_subject)
+    assert smallest(found) == "x float32 [2, 1]"
+
+
+@seeded("export_poisoned", edges=False)
+def test_no_edges(savedmodel_subject: Subject) -> None:
+    """Without edges every row is a number."""
+    assert properties.rows_are_independent(savedmodel_subject).answered
+
+
+@seeded("export_fewer_rows", examples="60")
+def test_a_first_dimension_that_is_no_batch(savedmodel_subject: Subject) -> None:
+    """An output of fewer rows than the batch."""
+    found = broken(properties.rows_are_independent, savedmodel_subject)
+    assert "output 'y' of 2 rows has the shape [1]" in found
+
+
+@seeded("export_latching", examples="60")
+def test_state_that_comes_once(savedmodel_subject: Subject) -> None:
+    """What was asked before the state came is answered otherwise after."""
+    found = broken(properties.answers_twice_alike, savedmodel_subject)
+    assert "others, and not first: output 'y'" in found
+
+
+@seeded("export_lenient", examples="60")
+def test_what_call_refuses(savedmodel_subject: Subject) -> None:
+    """An answer to what the exporter's own function raises at, with what it raised."""
+    found = broken(properties.answers_as_exported, savedmodel_subject)
+    assert smallest(found) == "x float32 [4, 1]"
+    assert "the exporter's `call` raised" in found
+    assert "too many" in found
+
+
+@seeded("export_refused_default", producers="2.21.0", on="2.21.0", examples="10")
+def test_a_default_that_is_refused(savedmodel_subject: Subject) -> None:
+    """A default that the model refuses where it answers others."""
+    found = broken(properties.defaults_hold, savedmodel_subject)
+    assert "the defaults of ['scale'] are refused" in found
+
+
+@seeded("export_forgiving", examples="40")
+def test_placeholders_that_take_more(savedmodel_subject: Subject) -> None:
+    """A session does not miss what has a value of its own."""
+    assert properties.mismatches_refused(savedmodel_subject).answered
+
+
+@seeded("export_forgiving", examples="40", provider="venv", loader="v1")
+def test_signatures_that_say_less(savedmodel_subject: Subject) -> None:
+    """A session of Python compares shapes with those of the placeholders, not with the signature's."""
+    assert properties.mismatches_refused(savedmodel_subject).answered
+
+
+@seeded("export_hanging", examples="60")
+def test_inputs_that_take_for_ever(savedmodel_subject: Subject) -> None:
+    """A hang ends after its limit; of what fits it is a refusal, of what does not it is a fault."""
+    savedmodel_subject.limits = replace(savedmodel_subject.limits, seconds=1.0)
+    tally = properties.outputs_as_declared(savedmodel_subject)
+    assert tally.refused
+    assert tally.answered
+    found = broken(properties.mismatches_refused, savedmodel_subject)
+    assert "timed-out" in found or "took longer" in found or "1 s" in found, found
+    found = broken(properties.answers_as_exported, savedmodel_subject)
+    assert "exported answers, and" in found

@@ -69,14 +69,41 @@ def kind_of(dtype: str) -> np.dtype[Any]:
 
 
 def repeated(values: list[Any], dtype: str, shape: tuple[int, ...]) -> Array:
-    """Return an array of a shape that repeats some elements in their order."""
+    """Return an array of a shape that repeats some elements in their order, along each of its dimensions.
+
+    So neither two rows nor two columns that are side by side are alike, whatever their size, unless all values are.
+    """
     kind = kind_of(dtype)
-    flat = np.empty(len(values), dtype=kind)
+    few = np.empty(len(values), dtype=kind)
     for at, value in enumerate(values):
-        flat[at] = value
-    if 0 in shape:
-        return np.empty(shape, dtype=kind)
-    return np.resize(flat, shape)
+        few[at] = value
+    return np.asarray(few[places(shape) % len(few)], dtype=kind).reshape(shape)
+
+
+def places(shape: tuple[int, ...]) -> Array:
+    """Return for each element of an array the sum of its indices."""
+    found = np.zeros((), np.int64)
+    for size in shape:
+        found = np.add.outer(found, np.arange(size))
+    return found
+
+
+@cache
+def strays(dtype: str) -> st.SearchStrategy[Any]:
+    """Return a strategy for the one element of an input that is unlike the others, and that no sum makes to something else.
+
+    That is NaN or an infinity among numbers, and any odd string among words; of other types an element like any.
+
+    Args:
+        dtype: TensorFlow's name of the type.
+    """
+    kind = kind_of(dtype)
+    if kind.kind == "O":
+        return elements(dtype, edges=True)
+    if kind.kind != "c" and not _is_float(kind):
+        return elements(dtype, edges=False)
+    odd = np.array([np.nan, np.inf, -np.inf], dtype=kind)
+    return elements(dtype, edges=False) | st.integers(0, len(odd) - 1).map(lambda at: odd[at])
 
 
 def _plain(kind: np.dtype[Any]) -> st.SearchStrategy[Any]:
@@ -93,7 +120,10 @@ def _plain(kind: np.dtype[Any]) -> st.SearchStrategy[Any]:
 
 
 def _sixteenths() -> st.SearchStrategy[float]:
-    return st.integers(-_SIXTEENTHS, _SIXTEENTHS).map(lambda count: count / 16)
+    # Whole numbers first: what is made small ends with 1.0 rather than with a sixteenth.
+    return st.integers(-8, 8).map(float) | st.integers(-_SIXTEENTHS, _SIXTEENTHS).map(
+        lambda count: count / 16
+    )
 
 
 def _edges(kind: np.dtype[Any]) -> Array | tuple[bytes, ...]:

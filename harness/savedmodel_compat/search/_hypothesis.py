@@ -10,4 +10,12 @@ except ModuleNotFoundError as error:
         hint="install savedmodel-compat with its extra [hypothesis], or `pip install hypothesis`",
     ) from error
 
-__all__ = ["st"]
+try:
+    from hypothesis.internal.conjecture.providers import HypothesisProvider
+except ModuleNotFoundError:
+    # Where it was in older ones.
+    from hypothesis.internal.conjecture.data import (  # type: ignore[attr-defined]
+        HypothesisProvider,
+    )
+
+__all__ = ["HypothesisProvider", "st"]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from savedmodel_compat.matrix.inputs import RAGGED, SPARSE, sparse_shape
 from savedmodel_compat.model.values import Encoding
-from savedmodel_compat.search._elements import elements, kind_of, repeated
+from savedmodel_compat.search._elements import elements, kind_of, repeated, strays
 from savedmodel_compat.search._hypothesis import st
 from savedmodel_compat.search._sizes import Draw, Sizes
 
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from savedmodel_compat.model.values import TensorSpec
 
 Array = np.ndarray[Any, Any]
+Edges = bool | Literal["one"]
+
+ONE: Literal["one"] = "one"
+"""At most one element of an input is at an edge of its dtype."""
 
 # Few values, repeated, tell an element from its neighbours, and take a fraction of the time of one draw for each element.
 _MOST_VALUES = 4
@@ -24,7 +28,7 @@ _MOST_SET = 5
 
 
 def input_parts(
-    draw: Draw, alias: str, spec: TensorSpec, sizes: Sizes, *, edges: bool
+    draw: Draw, alias: str, spec: TensorSpec, sizes: Sizes, *, edges: Edges
 ) -> Iterator[tuple[str, Array]]:
     """Yield the dense tensors of an input with their names, as a request gives them.
 
@@ -33,7 +37,7 @@ def input_parts(
         alias: of the input.
         spec: what it has to be.
         sizes: of this set of inputs.
-        edges: whether the edges of its dtype are drawn too.
+        edges: whether the edges of its dtype are drawn too; see `savedmodel_compat.strategies.from_signature`.
     """
     if not spec.components:
         yield alias, _dense(draw, spec.dtype, sizes.shape(spec.shape), edges)
@@ -52,12 +56,18 @@ def input_parts(
             yield from input_parts(draw, f"{alias}/{part}", inner, sizes, edges=edges)
 
 
-def _dense(draw: Draw, dtype: str, shape: tuple[int, ...], edges: bool) -> Array:
-    few = draw(st.lists(elements(dtype, edges=edges), min_size=1, max_size=_MOST_VALUES))
-    return repeated(few, dtype, shape)
+def _dense(draw: Draw, dtype: str, shape: tuple[int, ...], edges: Edges) -> Array:
+    """Return few values, repeated, and mostly one element that is another: what looks at all of them sees it, and finds it."""
+    drawn = elements(dtype, edges=edges is True)
+    few = draw(st.lists(drawn, min_size=1, max_size=_MOST_VALUES))
+    array = repeated(few, dtype, shape)
+    if array.size > 1 and draw(st.booleans()):
+        stray = strays(dtype) if edges == ONE else drawn
+        array[np.unravel_index(draw(st.integers(0, array.size - 1)), shape)] = draw(stray)
+    return array
 
 
-def _sparse(draw: Draw, dtype: str, shape: tuple[int, ...], edges: bool) -> dict[str, Array]:
+def _sparse(draw: Draw, dtype: str, shape: tuple[int, ...], edges: Edges) -> dict[str, Array]:
     """Return the parts of a sparse tensor of a shape, its indices in order and each once."""
     count = int(np.prod(shape, dtype=np.int64))
     places = sorted(draw(st.sets(st.integers(0, count - 1), max_size=_MOST_SET))) if count else []
@@ -70,7 +80,7 @@ def _sparse(draw: Draw, dtype: str, shape: tuple[int, ...], edges: bool) -> dict
 
 
 def _ragged(
-    draw: Draw, alias: str, parts: list[TensorSpec], sizes: Sizes, edges: bool
+    draw: Draw, alias: str, parts: list[TensorSpec], sizes: Sizes, edges: Edges
 ) -> Iterator[tuple[str, Array]]:
     """Yield the flat values of a ragged tensor and then its row splits, the outermost first."""
     values, splits = parts[0], parts[1:]

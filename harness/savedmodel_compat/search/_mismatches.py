@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from savedmodel_compat.matrix.inputs import components
 from savedmodel_compat.search._elements import elements, kind_of, repeated
 from savedmodel_compat.search._hypothesis import st
 
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 
-EXTRA = "not_in_the_signature"
-"""The alias of an input that no signature has."""
+_EXTRA = "not_in_the_signature"
 
 MISSING, UNKNOWN, DTYPE, RANK, SIZE, EXAMPLE = (
     "missing",
@@ -59,7 +59,7 @@ def mismatches(
         needed: the inputs of the signature.
         feeds: draws inputs that fit.
     """
-    ways = [(UNKNOWN, EXTRA)]
+    ways = [(UNKNOWN, extra_of(needed))]
     for alias, each in needed.items():
         # What has a default may be left out, and the parts of a composite input say little by themselves.
         if each.spec.components:
@@ -98,17 +98,40 @@ def mismatch_of(needed: Mapping[str, Wanted], feed: Mapping[str, Array]) -> Mism
         needed: the inputs of the signature.
         feed: the inputs that are given.
     """
-    for alias in sorted(set(needed) - {name.partition("/")[0] for name in feed} - set(feed)):
-        if needed[alias].default is None:
-            return Mismatch(feed, MISSING, alias, f"input '{alias}' is missing")
-    if EXTRA in feed:
-        return Mismatch(feed, UNKNOWN, EXTRA, f"there is no input '{EXTRA}'")
-    for alias, each in needed.items():
-        if alias in feed and (kind := _wrong_about(feed[alias], each.spec.dtype, each.spec.shape)):
-            wants = f"the signature wants {each.spec.dtype} {_open(each.spec.shape)}"
-            return Mismatch(feed, kind, alias, f"input '{alias}' is {_said(feed[alias])}, {wants}")
+    if found := misfit_of(needed, feed):
+        return found
     [alias] = [alias for alias, each in needed.items() if each.features is not None][:1] or [""]
     return Mismatch(feed, EXAMPLE, alias, f"input '{alias}' holds what is no Example")
+
+
+def misfit_of(needed: Mapping[str, Wanted], feed: Mapping[str, Array]) -> Mismatch | None:
+    """Return what of some inputs does not fit a signature by names, dtypes and shapes; None if all does.
+
+    Args:
+        needed: the inputs of the signature.
+        feed: the inputs that are given.
+    """
+    parts = {alias: components(alias, each.spec) for alias, each in needed.items()}
+    for alias, each in sorted(needed.items()):
+        if each.default is None and not all(name in feed for name, _ in parts[alias]):
+            return Mismatch(feed, MISSING, alias, f"input '{alias}' is missing")
+    known = {name: spec for several in parts.values() for name, spec in several}
+    for name in sorted(set(feed) - set(known)):
+        return Mismatch(feed, UNKNOWN, name, f"there is no input '{name}'")
+    for name, array in feed.items():
+        spec = known[name]
+        if kind := _wrong_about(array, spec.dtype, spec.shape):
+            wants = f"the signature wants {spec.dtype} {_open(spec.shape)}"
+            return Mismatch(feed, kind, name, f"input '{name}' is {_said(array)}, {wants}")
+    return None
+
+
+def extra_of(needed: Mapping[str, Wanted]) -> str:
+    """Return the alias of an input that a signature has not."""
+    alias = _EXTRA
+    while alias in needed:
+        alias += "_"
+    return alias
 
 
 def _wrong_about(array: Array, dtype: str, shape: tuple[int | None, ...] | None) -> str | None:
@@ -118,8 +141,16 @@ def _wrong_about(array: Array, dtype: str, shape: tuple[int | None, ...] | None)
         return None
     if array.ndim != len(shape):
         return RANK
-    fits = all(want in {None, have} for have, want in zip(array.shape, shape, strict=True))
-    return None if fits else SIZE
+    return None if fits(array.shape, shape) else SIZE
+
+
+def fits(sizes: tuple[int, ...], shape: tuple[int | None, ...] | None) -> bool:
+    """Tell whether the sizes of an array are what a shape wants."""
+    if shape is None:
+        return True
+    return len(sizes) == len(shape) and all(
+        want in {None, have} for have, want in zip(sizes, shape, strict=True)
+    )
 
 
 def _dtype(draw: Any, right: Array, dtype: str, shape: Any) -> Array:  # noqa: ARG001

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from savedmodel_compat.errors import UnsupportedError
 from savedmodel_compat.search._hypothesis import st
 
 Shape = tuple[int | None, ...]
@@ -13,7 +14,12 @@ Draw = Any
 """What Hypothesis hands to a composite strategy."""
 
 MOST_ELEMENTS = 1 << 14
-"""How many elements an input has at most, unless its known dimensions alone make more."""
+"""How many elements an input has at most, unless its known dimensions and its batch alone make more."""
+
+_MOST_OF_A_BATCH = 1 << 18
+# What looks at one row only is found with three, however large they are; beyond this even three take too long.
+_LEAST_ROWS, _LARGE_ROW = 3, 1 << 21
+_LARGEST = 1 << 27
 
 _HIGHEST_RANK = 4
 # Each branch shrinks to 0 in itself; what only the last can reach shrinks to its own smallest.
@@ -38,11 +44,13 @@ class Sizes:
         draw: Hypothesis' function.
         tied: whether open dimensions at one place have one size.
         batch: the size of all first dimensions that are open; None draws it.
+        most_rows: how large such a first dimension gets.
     """
 
     draw: Draw
     tied: bool
     batch: int | None = None
+    most_rows: int = 1 << 16
     _drawn: dict[int, int] = field(default_factory=dict)
 
     def shape(self, shape: Shape | None) -> tuple[int, ...]:
@@ -50,10 +58,13 @@ class Sizes:
         if shape is None:
             rank = self.draw(st.sampled_from((1, 0, 2, 3, _HIGHEST_RANK)))
             shape = (None,) * rank
+        if _known(shape) > _LARGEST:
+            raise UnsupportedError(f"inputs of {_known(shape)} elements are too large to be drawn")
         room = max(1, MOST_ELEMENTS // max(1, _known(shape)))
         found = []
         for place, known in enumerate(shape):
-            size = min(self._size(place), room) if known is None else known
+            most = min(most_rows(shape), self.most_rows) if place == 0 else room
+            size = min(self._size(place), most) if known is None else known
             if known is None:
                 room = max(1, room // max(1, size))
             found.append(size)
@@ -71,6 +82,13 @@ class Sizes:
         if place not in self._drawn:
             self._drawn[place] = int(self.draw(SIZES))
         return self._drawn[place]
+
+
+def most_rows(shape: Shape | None) -> int:
+    """Return how large an open first dimension gets."""
+    known = max(1, _known(shape or ()))
+    least = _LEAST_ROWS if known < _LARGE_ROW else 1
+    return max(least, _MOST_OF_A_BATCH // known)
 
 
 def _known(shape: Sequence[int | None]) -> int:

@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from savedmodel_compat.search._elements import places
+
 Array = np.ndarray[Any, Any]
 
 _MOST_SHOWN = 24
 _LONGEST_PERIOD = 8
+_MOST_VALUES = 4
 
 
 def as_source(feed: Mapping[str, Array]) -> str:
@@ -34,12 +37,47 @@ def array_source(array: Array) -> str:
         return f"np.empty({array.shape}, {kind})"
     flat = array.ravel()
     period = _period(flat)
-    if period is None and array.size > _MOST_SHOWN:
-        return f"... # {array.size} elements, in the file below"
-    values = _values(flat if period is None else flat[:period], kind)
-    if period is None:
-        return f"{values}.reshape({array.shape})"
-    return f"np.resize({values}, {array.shape})"
+    if period is not None:
+        return f"np.resize({_values(flat[:period], kind)}, {array.shape})"
+    if array.size <= _MOST_SHOWN:
+        return f"{_values(flat, kind)}.reshape({array.shape})"
+    return _drawn(array, kind) or f"... # {array.size} elements, in the file below"
+
+
+def _drawn(array: Array, kind: str) -> str | None:
+    """Return an array as it is drawn: few values along each of its dimensions, and at most one other; None if it is not."""
+    flat, at = array.ravel(), places(array.shape).ravel()
+    for count in range(1, _MOST_VALUES + 1):
+        few = _few(flat, at, count)
+        if few is None:
+            return None
+        repeated = few[at % count]
+        different = [
+            place
+            for place in range(flat.size)
+            if not _same(repeated[place : place + 1], flat[place : place + 1])
+        ]
+        pattern = f"{_values(few, kind)}[np.indices({array.shape}).sum(0) % {count}]"
+        if not different:
+            return pattern
+        if len(different) == 1:
+            [place] = different
+            other = _values(flat[place : place + 1], kind)
+            return f"np.where(np.arange({flat.size}).reshape({array.shape}) == {place}, {other}, {pattern})"
+    return None
+
+
+def _few(flat: Array, at: Array, count: int) -> Array | None:
+    """Return the values that are repeated, if there are so many: what two of three elements say that should be alike."""
+    found = []
+    for residue in range(count):
+        [where] = np.nonzero(at % count == residue)
+        if not where.size:
+            return None
+        first, *others = (flat[place : place + 1] for place in where[:3])
+        is_alone = len(others) > 1 and not any(_same(first, other) for other in others)
+        found.append(others[0] if is_alone else first)
+    return np.concatenate(found)
 
 
 def _values(flat: Array, kind: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from savedmodel_compat.matrix.judge import one_line
 from savedmodel_compat.runtimes.verdicts import Answer
 from savedmodel_compat.search import resaved
 from savedmodel_compat.search._words import as_source, shapes
@@ -16,7 +17,14 @@ from savedmodel_compat.search.asking import (
     search_feeds,
 )
 from savedmodel_compat.search.engine import some
-from savedmodel_compat.search.subject import BrokenError, DoesNotApplyError, Loaded, Tally
+from savedmodel_compat.search.subject import (
+    BrokenError,
+    DoesNotApplyError,
+    Loaded,
+    Tally,
+    TookTooMuchError,
+    TooMuchError,
+)
 
 if TYPE_CHECKING:
     from savedmodel_compat.search.subject import Asked
@@ -28,14 +36,20 @@ def answers_as_exported(asked: Asked) -> Tally:
         raise DoesNotApplyError("nobody recorded what its producer computed")
     loaded = asked.subject.load(asked.case)
     tally = _replayed(asked, loaded)
-    live = None if asked.case.stateful else asked.subject.load_live(asked.case)
+    is_stateful = asked.case.stateful or asked.subject.search.stateful
+    live = None if is_stateful else asked.subject.load_live(asked.case)
     if live is None:
         return tally
 
     def holds(feed: Arrays, tally: Tally) -> None:
         [expected] = live.ask([feed])
-        [actual] = loaded.ask([feed])
+        actual = _answer(loaded, feed, expected, live)
         counted(actual, tally)
+        if expected.failure is not None and actual.failure is None:
+            raised = one_line(expected.failure.text)
+            raise BrokenError(
+                f"it is answered, and before it was saved the exporter's `call` raised {raised}"
+            )
         different = asked.differences(expected, actual)
         if different:
             raise BrokenError(f"before it was saved, it answered otherwise: {different}")
@@ -69,7 +83,7 @@ def releases_agree(asked: Asked) -> Tally:
 
     def holds(feed: Arrays, tally: Tally) -> None:
         [expected] = reference.ask([feed])
-        [actual] = loaded.ask([feed])
+        actual = _answer(loaded, feed, expected, reference)
         counted(actual, tally)
         different = asked.differences(expected, actual)
         if different:
@@ -78,12 +92,25 @@ def releases_agree(asked: Asked) -> Tally:
     return search_feeds("releases_agree", asked, holds, [reference, loaded])
 
 
+def _answer(loaded: Loaded, feed: Arrays, expected: Answer, other: Loaded) -> Answer:
+    """Return an answer; one that takes too much, where another gave one, is a difference."""
+    try:
+        [answer] = loaded.ask([feed])
+    except TooMuchError as error:
+        if expected.failure is not None:
+            raise
+        raise TookTooMuchError(f"{other.where} answers, and {error}") from None
+    return answer
+
+
 def survives_saving_again(asked: Asked) -> Tally:
     """See `savedmodel_compat.properties.survives_saving_again`."""
     demand_no_state(asked)
     _demand_saver(asked)
-    drawn = some(asked, feeds(asked))
-    answers = asked.subject.load(asked.case).ask(drawn)
+    loaded = asked.subject.load(asked.case)
+    asked_for = [(feed, _answer_or_none(loaded, feed)) for feed in some(asked, feeds(asked))]
+    drawn = [feed for feed, answer in asked_for if answer is not None]
+    answers = [answer for _, answer in asked_for if answer is not None]
     tally = Tally(tried=len(drawn))
     with asked.subject.saved_again() as again:
         differs = resaved.departure(asked, again)
@@ -103,7 +130,20 @@ def survives_saving_again(asked: Asked) -> Tally:
                 f"{named('survives_saving_again', asked)}: saved again, it answers otherwise: {different}\n"
                 f"  inputs: {shapes(feed)}\n    @example({as_source(feed)})"
             )
+    if not tally.answered:
+        raise DoesNotApplyError(
+            f"{named('survives_saving_again', asked)}: none of {tally.tried} inputs was answered, so that nothing is known"
+        )
     return tally
+
+
+def _answer_or_none(loaded: Loaded, feed: Arrays) -> Answer | None:
+    """Return an answer; None of inputs that take too much."""
+    try:
+        [answer] = loaded.ask([feed])
+    except TooMuchError:
+        return None
+    return answer
 
 
 def _demand_saver(asked: Asked) -> None:

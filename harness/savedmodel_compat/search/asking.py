@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from savedmodel_compat import strategies
+from savedmodel_compat.search._inputs import ONE, Edges
 from savedmodel_compat.search.engine import Property, search
 from savedmodel_compat.search.subject import DoesNotApplyError, Loaded, Tally
 
@@ -19,8 +20,13 @@ if TYPE_CHECKING:
 Arrays = Mapping[str, np.ndarray[Any, Any]]
 
 
+def edges_of(asked: Asked) -> Edges:
+    """Return which edges are drawn where answers are compared with others: those that no order of adding up makes another."""
+    return ONE if asked.subject.search.edges else False
+
+
 def feeds(
-    asked: Asked, *, edges: bool = False, batch: int | None = None, defaults: bool = True
+    asked: Asked, *, edges: Edges = False, batch: int | None = None, defaults: bool = True
 ) -> st.SearchStrategy[Any]:
     """Return a strategy for inputs that fit a signature; see `savedmodel_compat.strategies.from_signature`."""
     return strategies.from_signature(
@@ -34,7 +40,7 @@ def search_feeds(
     holds: Callable[[Any, Tally], None],
     loaded: list[Loaded],
     *,
-    edges: bool = False,
+    edges: Edges = False,
 ) -> Tally:
     """Search for inputs that fit and break a property; see `savedmodel_compat.search.engine.search`."""
     return search(

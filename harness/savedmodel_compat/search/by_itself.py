@@ -6,9 +6,20 @@ from typing import TYPE_CHECKING
 
 from savedmodel_compat.matrix.inputs import components
 from savedmodel_compat.search._hypothesis import st
-from savedmodel_compat.search.asking import Arrays, counted, demand_no_state, feeds, search_feeds
+from savedmodel_compat.search._words import as_source, shapes
+from savedmodel_compat.search.asking import (
+    Arrays,
+    counted,
+    demand_no_state,
+    edges_of,
+    feeds,
+    named,
+    search_feeds,
+)
 from savedmodel_compat.search.engine import Property, search
-from savedmodel_compat.search.subject import BrokenError, DoesNotApplyError, Tally
+from savedmodel_compat.search.subject import BrokenError, DoesNotApplyError, Loaded, Tally
+
+_MOST_FRESH = 4
 
 if TYPE_CHECKING:
     from savedmodel_compat.model import TensorSpec
@@ -64,6 +75,8 @@ def answers_twice_alike(asked: Asked) -> Tally:
     why = asked.case.stateful
     loaded = asked.subject.load(asked.case)
     is_suspect = False
+    some: list[Arrays] = []
+    most = max(1, min(_MOST_FRESH, asked.subject.search.examples // 10))
 
     def holds(drawn: tuple[Arrays, Arrays], tally: Tally) -> None:
         nonlocal is_suspect
@@ -72,15 +85,17 @@ def answers_twice_alike(asked: Asked) -> Tally:
         one, other = drawn
         first, _, again = loaded.ask([one, other, one])
         counted(first, tally)
+        if len(some) < most and all(array.size for array in one.values()):
+            some.append(one)
         different = asked.differences(first, again)
         if different:
             # From now on each pair of inputs is put to a process without a past: what is found shows again.
             is_suspect = True
-            known = f" ({why}; if that is meant, say that the model is stateful)" if why else ""
-            raise BrokenError(f"asked again, with others between: {different}{known}")
+            known = f" ({why})" if why else ""
+            raise BrokenError(f"asked again, with {as_source(other)} between: {different}{known}")
 
-    strategy = feeds(asked)
-    return search(
+    strategy = feeds(asked, edges=edges_of(asked))
+    tally = search(
         Property(
             name="answers_twice_alike",
             asked=asked,
@@ -89,8 +104,23 @@ def answers_twice_alike(asked: Asked) -> Tally:
             loaded=[loaded],
             feed_of=lambda drawn: drawn[0],
             value_of=lambda feed: (feed, feed),
+            meant="stateful=True",
         )
     )
+    _demand_as_fresh(asked, loaded, some, others=tally.tried)
+    return tally
+
+
+def _demand_as_fresh(asked: Asked, loaded: Loaded, some: list[Arrays], others: int) -> None:
+    """Demand the answers of processes without a past: state that comes once and stays is not seen between two questions."""
+    for feed, answer in zip(some, loaded.ask(some), strict=True):
+        loaded.renew()
+        [fresh] = loaded.ask([feed])
+        if different := asked.differences(fresh, answer):
+            raise BrokenError(
+                f"{named('answers_twice_alike', asked)}: asked after {others} others, and not first: {different}\n"
+                f"  inputs: {shapes(feed)}\n    @example({as_source(feed)})\n  if that is meant, say so: stateful=True"
+            )
 
 
 def defaults_hold(asked: Asked) -> Tally:

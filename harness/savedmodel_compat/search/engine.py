@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,13 +15,19 @@ from hypothesis.database import DirectoryBasedExampleDatabase
 from hypothesis.errors import Flaky
 
 from savedmodel_compat.cache import default_root
+from savedmodel_compat.errors import UsageError
+from savedmodel_compat.matrix.inputs import wanted as inputs_of
 from savedmodel_compat.search import kept
+from savedmodel_compat.search._hypothesis import HypothesisProvider
+from savedmodel_compat.search._mismatches import misfit_of
 from savedmodel_compat.search._words import as_source, shapes
 from savedmodel_compat.search.subject import (
     BrokenError,
     DoesNotApplyError,
     Loaded,
+    Search,
     Tally,
+    TookTooMuchError,
     TooMuchError,
 )
 
@@ -29,6 +36,10 @@ if TYPE_CHECKING:
 
     from savedmodel_compat.runtimes.wire import Arrays
     from savedmodel_compat.search.subject import Asked
+
+# What was asked for takes a limit's time each; more of the like show nothing more.
+_MOST_TOO_MUCH = 5
+_CONSTANTS = "_maybe_draw_constant"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +54,9 @@ class Property:
         value_of: the value that inputs which were kept stand for.
         holds: raises `BrokenError` where the property does not hold of a value, and tells the tally what became of it.
         loaded: the processes that it asks.
+        unfit: why inputs that were kept say nothing any more of the signature; None if they do.
+        is_answered: whether it says something of answers only: one that got none is not shown to hold.
+        meant: what a marker says where the property is not meant to hold.
     """
 
     name: str
@@ -52,9 +66,12 @@ class Property:
     loaded: Sequence[Loaded]
     feed_of: Callable[[Any], Arrays] = lambda drawn: drawn
     value_of: Callable[[Arrays], Any] = lambda feed: feed
+    unfit: Callable[[Arrays], str | None] | None = None
+    is_answered: bool = True
+    meant: str | None = None
 
 
-def search(wanted: Property) -> Tally:
+def search(wanted: Property) -> Tally:  # noqa: C901 - one search, from what was kept to what it comes to
     """Try a property on what was kept, and then on what Hypothesis draws.
 
     Returns:
@@ -63,20 +80,28 @@ def search(wanted: Property) -> Tally:
     Raises:
         BrokenError: it does not hold; with the smallest inputs that show it.
         DoesNotApplyError: no input was answered, so that nothing is known.
+        UsageError: what was kept does not fit the signature.
     """
-    tally = Tally()
+    tally, too_much = Tally(), 0
     found = _Found()
     for each in wanted.loaded:
         # Hypothesis would make inputs small for which a model does not load.
         each.ask([])
 
     def tried(drawn: Any) -> None:
+        nonlocal too_much
+        if too_much >= _MOST_TOO_MUCH:
+            if found.error is not None and _is_same(wanted, drawn, found.drawn):
+                raise found.error
+            return
         tally.tried += 1
         try:
             wanted.holds(drawn, tally)
         except TooMuchError:
             tally.refused += 1
+            too_much += 1
         except BrokenError as first:
+            too_much += isinstance(first, TookTooMuchError)
             _again(wanted, drawn, tally, found, first)
 
     _try_kept(wanted, tried, found)
@@ -93,18 +118,19 @@ def search(wanted: Property) -> Tally:
         suppress_health_check=list(HealthCheck),
     )(drawing)
     try:
-        drawing()
+        with drawing_alike(how):
+            drawing()
     except BrokenError:
         raise _told(wanted, found) from None
     except Flaky:
         # It was confirmed in a fresh process, and was otherwise when asked for once more.
         raise _told(wanted, found, note="it is not so each time: something else decides") from None
-    if tally.unsteady and not wanted.asked.case.stateful:
+    if tally.unsteady and not (wanted.asked.case.stateful or how.stateful):
         raise BrokenError(
             f"{_head(wanted)}: {len(tally.unsteady)} of {tally.tried} inputs were answered otherwise by a process that had "
             f"answered others before, and as they should be by a fresh one, such as: {tally.unsteady[0]}"
         )
-    if not tally.answered:
+    if wanted.is_answered and not tally.answered:
         raise DoesNotApplyError(
             f"{_head(wanted)}: none of {tally.tried} inputs was answered, so that nothing is known"
         )
@@ -128,8 +154,27 @@ def some(asked: Asked, strategy: st.SearchStrategy[Any]) -> list[Any]:
     def collect(drawn: Any) -> None:
         found.append(drawn)
 
-    collect()
+    with drawing_alike(how):
+        collect()
     return found
+
+
+@contextmanager
+def drawing_alike(how: Search) -> Iterator[None]:
+    """Draw the same in each session, unless other inputs are wished for.
+
+    Hypothesis mixes constants into what it draws that it finds in the modules which happen to be imported: another order of
+    tests, or a test alone, would try other inputs. It has no switch for that.
+    """
+    if how.random or not hasattr(HypothesisProvider, _CONSTANTS):
+        yield
+        return
+    drawn = getattr(HypothesisProvider, _CONSTANTS)
+    setattr(HypothesisProvider, _CONSTANTS, lambda *_args, **_options: None)
+    try:
+        yield
+    finally:
+        setattr(HypothesisProvider, _CONSTANTS, drawn)
 
 
 @dataclass(slots=True)
@@ -148,6 +193,10 @@ def _named(tried: Callable[[Any], None]) -> Callable[[Any], None]:
     return inputs
 
 
+def _is_same(wanted: Property, one: Any, other: Any) -> bool:
+    return as_source(wanted.feed_of(one)) == as_source(wanted.feed_of(other))
+
+
 def _again(wanted: Property, drawn: Any, tally: Tally, found: _Found, first: BrokenError) -> None:
     """Ask processes without a past; what only one with a past shows is another failure."""
     for each in wanted.loaded:
@@ -157,6 +206,10 @@ def _again(wanted: Property, drawn: Any, tally: Tally, found: _Found, first: Bro
     except BrokenError as again:
         found.drawn, found.error = drawn, again
         raise
+    except DoesNotApplyError as error:
+        # What was found is not lost for a process that could not be started once more.
+        found.drawn, found.error = drawn, BrokenError(f"{first} (once more: {error.message})")
+        raise found.error from None
     tally.unsteady.append(str(first))
 
 
@@ -166,11 +219,26 @@ def _try_kept(wanted: Property, tried: Callable[[Any], None], found: _Found) -> 
         return
     for file, feed in kept.read(how.kept, wanted.asked, wanted.name):
         found.kept = file
+        if why := (wanted.unfit or _unfit(wanted.asked))(feed):
+            raise UsageError(
+                f"{file} was kept for signature '{wanted.asked.case.signature}', and says nothing of it any more: {why}",
+                hint="delete it, if the signature was meant to become another",
+            )
         try:
             tried(wanted.value_of(feed))
         except BrokenError:
             raise _told(wanted, found) from None
     found.kept = None
+
+
+def _unfit(asked: Asked) -> Callable[[Arrays], str | None]:
+    needed = inputs_of(asked.signature, asked.meta_graph)
+
+    def why(feed: Arrays) -> str | None:
+        found = misfit_of(needed, feed)
+        return None if found is None else found.text
+
+    return why
 
 
 def _database(wanted: Property) -> DirectoryBasedExampleDatabase:
@@ -195,13 +263,22 @@ def _told(wanted: Property, found: _Found, note: str | None = None) -> BrokenErr
     if note:
         said.append(f"  {note}")
     said.append(f"    @example({as_source(feed)})")
+    if wanted.meant:
+        said.append(f"  if that is meant, say so: {wanted.meant}")
     how = wanted.asked.subject.search
     if how.replay:
         said.append(f"  again: {how.replay}")
     said += [f"  answers alone: {command}" for command in kept.commands(wanted.asked, feed)]
     if how.kept is not None and found.kept is None and how.keep:
-        said.append(f"  kept: {kept.write(how.kept, wanted.asked, wanted.name, feed)}")
+        said.append(_kept_or_why_not(wanted, how.kept, feed))
     return BrokenError("\n".join(said))
+
+
+def _kept_or_why_not(wanted: Property, folder: Path, feed: Arrays) -> str:
+    try:
+        return f"  kept: {kept.write(folder, wanted.asked, wanted.name, feed)}"
+    except OSError as error:
+        return f"  could not be kept: {error}"
 
 
 VERSION = hypothesis.__version__

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 
 _SIDE = "inputs"
+_LONGEST_NAME = 100
 
 
 def read(folder: Path, asked: Asked, name: str) -> Iterator[tuple[Path, Arrays]]:
@@ -109,9 +110,9 @@ def _place(folder: Path, asked: Asked, name: str) -> Path:
 def _plain(name: str) -> str:
     """Return a name that every file system takes; one that had to be changed gets a digest, so that no two become one."""
     plain = re.sub(r"[^A-Za-z0-9_.-]+", "_", name)
-    if plain == name and not name.startswith("."):
+    if plain == name and not name.startswith(".") and len(name) <= _LONGEST_NAME:
         return name
-    return f"{plain.strip('._')}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
+    return f"{plain.strip('._')[:_LONGEST_NAME]}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
 
 
 def _dtype_of(array: Array, dtype: str | None) -> str | None:
@@ -122,8 +123,13 @@ def _dtype_of(array: Array, dtype: str | None) -> str | None:
 
 
 def _loses(array: Array) -> bool:
-    """Tell whether numpy's own format would lose something: it has no objects, and its strings end before their zero bytes."""
-    return array.dtype == object and any(item.endswith(b"\0") for item in array.ravel().tolist())
+    """Tell whether numpy's own format would lose something.
+
+    It has no objects and none of the types that others add to numpy, and its strings end before their zero bytes.
+    """
+    if array.dtype != object:
+        return bool(array.dtype.isbuiltin != 1)
+    return any(item.endswith(b"\0") for item in array.ravel().tolist())
 
 
 def _as_text(array: Array) -> Array:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from savedmodel_compat.matrix.inputs import wanted
+from savedmodel_compat.matrix.judge import one_line
 from savedmodel_compat.model.values import Encoding
 from savedmodel_compat.search._hypothesis import st
-from savedmodel_compat.search.asking import Arrays, counted, demand_no_state, feeds
+from savedmodel_compat.search.asking import Arrays, counted, demand_no_state, edges_of, feeds
 from savedmodel_compat.search.engine import Property, search
 from savedmodel_compat.search.subject import BrokenError, DoesNotApplyError, Tally
 
@@ -41,7 +42,9 @@ def rows_are_independent(asked: Asked) -> Tally:
             return
         [rows] = count
         [whole] = loaded.ask([feed])
+        singles = loaded.ask([_rows(feed, [row], defaults) for row in range(rows)])
         if not counted(whole, tally):
+            _demand_a_reason(whole, singles)
             return
         assert whole.outputs is not None
         for alias, array in whole.outputs.items():
@@ -50,7 +53,6 @@ def rows_are_independent(asked: Asked) -> Tally:
                     f"output '{alias}' of {rows} rows has the shape {list(array.shape)}"
                 )
         order = np.random.default_rng(rows).permutation(rows)
-        singles = loaded.ask([_rows(feed, [row], defaults) for row in range(rows)])
         [shuffled] = loaded.ask([_rows(feed, list(order), defaults)])
         _demand_rows(asked, whole, singles)
         different = asked.differences(_rows_of(whole, list(order)), shuffled)
@@ -61,11 +63,22 @@ def rows_are_independent(asked: Asked) -> Tally:
         Property(
             name="rows_are_independent",
             asked=asked,
-            strategy=_BATCHES.flatmap(lambda rows: feeds(asked, batch=rows)),
+            strategy=_BATCHES.flatmap(lambda rows: feeds(asked, edges=edges_of(asked), batch=rows)),
             holds=holds,
             loaded=[loaded],
+            meant="batched=False",
         )
     )
+
+
+def _demand_a_reason(whole: Answer, singles: list[Answer]) -> None:
+    """Demand of a batch that is refused that one of its rows is."""
+    if len(singles) > 1 and all(single.outputs is not None for single in singles):
+        assert whole.failure is not None
+        raise BrokenError(
+            f"each of its {len(singles)} rows is answered alone, and together they are refused: "
+            f"{one_line(whole.failure.text)}"
+        )
 
 
 def _demand_rows(asked: Asked, whole: Answer, singles: list[Answer]) -> None:

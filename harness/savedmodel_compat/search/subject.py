@@ -154,6 +154,10 @@ class TooMuchError(BrokenError):
     """What was asked takes more memory or time than a question has; a loop of 2**31 rounds is nobody's fault."""
 
 
+class TookTooMuchError(BrokenError):
+    """It is a fault that what was asked takes more memory or time than a question has; each time that is seen takes as long."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
     """Who wrote a model, and can be asked what it was before it was saved.

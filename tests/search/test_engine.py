@@ -1,0 +1,151 @@
+"""What a search does beside asking: it draws the same in each session, and says what is wrong with what was kept."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from tests.search.test_seeded_models import broken, seeded
+
+from savedmodel_compat import properties
+from savedmodel_compat.errors import UsageError
+from savedmodel_compat.properties import BrokenError, Search
+from savedmodel_compat.search import kept
+
+if TYPE_CHECKING:
+    from savedmodel_compat.properties import Subject
+    from savedmodel_compat.search.subject import Asked
+
+DRAW = """
+import hashlib, sys
+from types import SimpleNamespace
+
+sys.path.insert(0, sys.argv[1])
+for name in sys.argv[2:]:
+    __import__(name)
+
+from savedmodel_compat import strategies
+from savedmodel_compat.model.values import Signature, TensorSpec
+from savedmodel_compat.search._words import as_source
+from savedmodel_compat.search.engine import some
+
+x = TensorSpec(name="x:0", dtype="float32", shape=(None, 3))
+words = TensorSpec(name="words:0", dtype="string", shape=None)
+signature = Signature(key="s", method_name="", inputs={"x": x, "words": words}, outputs={}, defaults={})
+asked = SimpleNamespace(subject=SimpleNamespace(search=SimpleNamespace(examples=150, random=False)))
+said = "".join(map(as_source, some(asked, strategies.from_signature(signature))))
+print(hashlib.sha256(said.encode()).hexdigest())
+"""
+
+
+def one_of(subject: Subject) -> Asked:
+    """The only signature of a subject."""
+    [asked] = subject.signatures()
+    return asked
+
+
+def test_the_same_in_each_session(tmp_path: Path) -> None:
+    """Whatever else is imported, the same is drawn: Hypothesis would take constants from modules that lie about."""
+    numbers = ", ".join(str(number * 7 + 3) for number in range(150))
+    (tmp_path / "constants.py").write_text(
+        f"NUMBERS = [{numbers}]\nWORDS = ['seven', 'eleven', 'b', 'zz']\nBYTES = [b'seven', b'zz']\n"
+    )
+
+    def drawn(*modules: str) -> str:
+        command = [sys.executable, "-c", DRAW, str(tmp_path), *modules]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    assert drawn() == drawn("constants")
+
+
+@seeded("export_batch_norm", examples="30")
+def test_what_no_process_confirms(
+    savedmodel_subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was found is told where no process can be started to show it once more."""
+    loaded = savedmodel_subject.load(one_of(savedmodel_subject).case)
+
+    def fails() -> None:
+        loaded._refused = properties.DoesNotApplyError("nothing can be started")
+
+    monkeypatch.setattr(loaded, "renew", fails)
+    found = broken(properties.rows_are_independent, savedmodel_subject)
+    assert "is not what it is alone" in found
+    assert "(once more: nothing can be started)" in found
+
+
+@seeded("export_right")
+@pytest.mark.parametrize(
+    ("feed", "words"),
+    [
+        ({"y": np.ones((1, 1), np.float32)}, "input 'x' is missing"),
+        ({"x": np.ones((1, 1), np.int32)}, "input 'x' is int32"),
+        ({"x": np.ones((), np.float32)}, r"input 'x' is float32 \[\], the signature wants"),
+        (
+            {"x": np.ones((1, 1), np.float32), "z": np.ones((), np.float32)},
+            "there is no input 'z'",
+        ),
+    ],
+)
+def test_what_does_not_fit_any_more(
+    savedmodel_subject: Subject, feed: dict[str, np.ndarray], words: str, tmp_path: Path
+) -> None:
+    """Inputs that were kept for another signature are no silent pass."""
+    asked = one_of(savedmodel_subject)
+    savedmodel_subject.search = replace(savedmodel_subject.search, kept=tmp_path)
+    file = kept.write(tmp_path, asked, "rows_are_independent", feed)
+    with pytest.raises(UsageError, match=words) as error:
+        properties.rows_are_independent(savedmodel_subject)
+    assert str(file) in str(error.value)
+    # All others are asked all the same.
+    found = {each.property: each for each in properties.find_all(savedmodel_subject)}
+    assert str(file) in str(found["rows_are_independent"].broken)
+    assert found["outputs_as_declared"].tally
+
+
+@seeded("export_right")
+def test_what_fits_by_now(savedmodel_subject: Subject, tmp_path: Path) -> None:
+    """Nor are inputs that once did not fit, and do now."""
+    asked = one_of(savedmodel_subject)
+    savedmodel_subject.search = replace(savedmodel_subject.search, kept=tmp_path)
+    kept.write(tmp_path, asked, "mismatches_refused", {"x": np.ones((1, 1), np.float32)})
+    with pytest.raises(UsageError, match="it fits the signature"):
+        properties.mismatches_refused(savedmodel_subject)
+
+
+@seeded("export_batch_norm", examples="30")
+def test_what_cannot_be_kept(savedmodel_subject: Subject, tmp_path: Path) -> None:
+    """A folder that takes nothing hides no fault."""
+    (tmp_path / "kept").write_text("no folder")
+    search = replace(savedmodel_subject.search, kept=tmp_path / "kept", keep=True)
+    savedmodel_subject.search = search
+    found = broken(properties.rows_are_independent, savedmodel_subject)
+    assert "is not what it is alone" in found
+    assert "could not be kept:" in found
+
+
+@seeded("export_right", examples="5")
+def test_a_long_name(savedmodel_subject: Subject, tmp_path: Path) -> None:
+    """A signature's key may be longer than a file's name, and two of them stay two."""
+    asked = one_of(savedmodel_subject)
+    files = {
+        kept.write(
+            tmp_path,
+            replace(asked, case=replace(asked.case, signature="k" * 300 + last)),
+            "rows_are_independent",
+            {"x": np.ones((1, 1), np.float32)},
+        )
+        for last in "ab"
+    }
+    assert len(files) == 2
+
+
+def test_a_search_of_nothing() -> None:
+    """The defaults of a search: what the documentation says."""
+    assert (Search().examples, Search().random, Search().edges) == (200, False, True)
+    assert issubclass(BrokenError, AssertionError)
