@@ -31,14 +31,14 @@ STATEFUL = {
 PADDED = {"composites_module", "tf_example", "tf_example_ragged"}
 # From 2.9 on an image without dimensions ends the process of a convolution, and a batch of 0 is refused.
 CONVOLUTIONS = {
-    "functions",
-    "functions_module",
     "keras_training",
     "keras_training_export",
     "mnist_cnn",
     "mnist_cnn_module",
     "mnist_cnn_versions",
 }
+# So it does of theirs, and which branch they take depends on the mean of the batch.
+BRANCHES = {"functions", "functions_module"}
 # A number that they are fed is a number of rounds, or a size.
 LOOPS = {"control_flow_module", "control_flow_v1", "control_flow_v2", "segmentation"}
 # Ninety layers take their time.
@@ -47,7 +47,8 @@ PLAIN = [
     name
     for scenario, names in SCENARIOS.items()
     for name in names
-    if scenario != "attrs" and name not in {*STATEFUL, *PADDED, *CONVOLUTIONS, *LOOPS, LARGE}
+    if scenario != "attrs"
+    and name not in {*STATEFUL, *PADDED, *CONVOLUTIONS, *BRANCHES, *LOOPS, LARGE}
 ]
 
 
@@ -88,6 +89,18 @@ def test_with_padding(savedmodel_subject: Subject) -> None:
 )
 def test_convolutions(savedmodel_subject: Subject) -> None:
     """Of a convolution, all but what releases from 2.9 on do with odd images."""
+    properties.check_all(savedmodel_subject)
+
+
+@pytest.mark.savedmodel(
+    *sorted(BRANCHES),
+    producers="2.21.0",
+    strip="on",
+    leave_out=("mismatches_refused", "releases_agree"),
+    batched=False,
+)
+def test_branches(savedmodel_subject: Subject) -> None:
+    """Nor are rows alone what they are together where the batch decides on a branch."""
     properties.check_all(savedmodel_subject)
 
 

@@ -67,7 +67,7 @@ def test_a_fault(repository: pytest.Pytester) -> None:
             "  smallest inputs: x float32 [[]2, 1[]]",
             "    @example({'x': np.resize(np.array([[]*[]], 'float32'), (2, 1))})",
             "  again: pytest *test_a_fault.py::test_whatever_it_is_fed*",
-            "  answers alone: savedmodel-compat run * --on 2.11.1 * --inputs *.npz",
+            "  these inputs alone: savedmodel-compat run * --on 2.11.1 * --inputs *.npz",
         ]
     )
     assert "Traceback" not in result.stdout.str()
@@ -81,9 +81,9 @@ def test_the_commands_of_a_failure(
     [again] = {line.partition("again: ")[2] for line in shown.splitlines() if "again: " in line}
     run_pytest(repository, *shlex.split(again)[1:]).assert_outcomes(failed=1)
     [alone] = {
-        line.partition("answers alone: ")[2]
+        line.partition("these inputs alone: ")[2]
         for line in shown.splitlines()
-        if "answers alone: " in line
+        if "these inputs alone: " in line
     }
     monkeypatch.chdir(repository.path)
     # It answers, and nobody is there who would know better.
@@ -128,8 +128,6 @@ def test_what_fails_is_kept(repository: pytest.Pytester) -> None:
     """A counter-example is kept where that is wished for, is tried first, and fails until the model is mended."""
     kept = ("--savedmodel-counterexamples", "kept")
     said = faulty("export_batch_norm", examples="30")
-    run(repository, said, *kept).assert_outcomes(failed=1)
-    assert not (repository.path / "kept").exists()
     run(repository, said, *kept, "--savedmodel-keep").assert_outcomes(failed=1)
     [file] = (repository.path / "kept").rglob("*.tensors")
     assert file.parent.name == "rows_are_independent"
@@ -154,6 +152,7 @@ def test_a_damaged_counterexample(repository: pytest.Pytester) -> None:
     )
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*damaged.tensors*"])
+    assert "Traceback" not in result.stdout.str()
 
 
 @pytest.mark.parametrize(
@@ -161,6 +160,7 @@ def test_a_damaged_counterexample(repository: pytest.Pytester) -> None:
     [
         (("--savedmodel-examples", "none"), "examples is 'none'"),
         (("--savedmodel-keep",), "nobody says where"),
+        (("--savedmodel-counterexamples", "nowhere"), "there is no folder"),
     ],
 )
 def test_bad_settings(args: tuple[str, ...], words: str, repository: pytest.Pytester) -> None:
@@ -168,6 +168,41 @@ def test_bad_settings(args: tuple[str, ...], words: str, repository: pytest.Pyte
     result = run(repository, faulty("export_right"), *args)
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines([f"*{words}*"])
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"examples": 0}, "examples is '0', and no number of inputs above 0"),
+        ({"examples": "²"}, "examples is '²'"),
+        ({"edges": "no"}, "edges is 'no': it is True or False"),
+        ({"batched": 1}, "batched is 1: it is True or False"),
+        ({"leave_out": True}, "leave_out is True: it is the name of a property, or several"),
+    ],
+)
+def test_bad_keywords(said: dict[str, object], words: str, repository: pytest.Pytester) -> None:
+    """Nor does a marker say what cannot be."""
+    result = run(repository, faulty("export_right", **said))
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([f"*{words.partition(':')[0]}*"])
+    assert "Traceback" not in result.stdout.str()
+
+
+def test_a_number_of_examples(repository: pytest.Pytester) -> None:
+    """It may be a number as well as its digits."""
+    run(repository, faulty("export_right", examples=5)).assert_outcomes(passed=1)
+
+
+def test_two_fixtures_in_one_test(repository: pytest.Pytester) -> None:
+    """A test is about cells or about a search."""
+    repository.makepyfile(
+        ALL.format(said="'model', on='2.21.0'").replace(
+            "(savedmodel_subject)", "(savedmodel_subject, savedmodel_cell)", 1
+        )
+    )
+    result = run_pytest(repository)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*takes savedmodel_cell and savedmodel_subject: make two tests*"])
 
 
 def test_what_does_not_load(repository: pytest.Pytester) -> None:

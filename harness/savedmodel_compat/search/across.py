@@ -16,7 +16,7 @@ from savedmodel_compat.search.asking import (
     named,
     search_feeds,
 )
-from savedmodel_compat.search.engine import some
+from savedmodel_compat.search.engine import Property, search, some
 from savedmodel_compat.search.subject import (
     BrokenError,
     DoesNotApplyError,
@@ -89,7 +89,25 @@ def releases_agree(asked: Asked) -> Tally:
         if different:
             raise BrokenError(f"{reference.where} answers otherwise: {different}")
 
-    return search_feeds("releases_agree", asked, holds, [reference, loaded])
+    return search(
+        Property(
+            name="releases_agree",
+            asked=asked,
+            strategy=feeds(asked),
+            holds=holds,
+            loaded=[reference, loaded],
+            against=_asked_alike(asked),
+        )
+    )
+
+
+def _asked_alike(asked: Asked) -> str | None:
+    """Return the reference's release, if it is made ready and read in the same way."""
+    if asked.subject.reference is None:
+        return None
+    one, other = asked.subject.consumer, asked.subject.reference[0]
+    is_alike = (one.provider, one.loader) == (other.provider, other.loader)
+    return other.release if is_alike else None
 
 
 def _answer(loaded: Loaded, feed: Arrays, expected: Answer, other: Loaded) -> Answer:

@@ -57,6 +57,7 @@ class Property:
         unfit: why inputs that were kept say nothing any more of the signature; None if they do.
         is_answered: whether it says something of answers only: one that got none is not shown to hold.
         meant: what a marker says where the property is not meant to hold.
+        against: the release whose answers are right, if the same command asks it, too.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Property:
     unfit: Callable[[Arrays], str | None] | None = None
     is_answered: bool = True
     meant: str | None = None
+    against: str | None = None
 
 
 def search(wanted: Property) -> Tally:  # noqa: C901 - one search, from what was kept to what it comes to
@@ -268,7 +270,8 @@ def _told(wanted: Property, found: _Found, note: str | None = None) -> BrokenErr
     how = wanted.asked.subject.search
     if how.replay:
         said.append(f"  again: {how.replay}")
-    said += [f"  answers alone: {command}" for command in kept.commands(wanted.asked, feed)]
+    commands = kept.commands(wanted.asked, feed, wanted.against)
+    said += [f"  these inputs alone: {command}" for command in commands]
     if how.kept is not None and found.kept is None and how.keep:
         said.append(_kept_or_why_not(wanted, how.kept, feed))
     return BrokenError("\n".join(said))

@@ -65,8 +65,14 @@ def write(folder: Path, asked: Asked, name: str, feed: Arrays) -> Path:
     return temporary.replace(place / f"{digest}{tensorfile.SUFFIX}")
 
 
-def commands(asked: Asked, feed: Arrays) -> Iterator[str]:
-    """Yield the command that asks for the answers to inputs, whose file it writes; none if a command line cannot take them."""
+def commands(asked: Asked, feed: Arrays, against: str | None = None) -> Iterator[str]:
+    """Yield the command that runs a model on inputs, whose file it writes; none if a command line cannot take them.
+
+    Args:
+        asked: the signature.
+        feed: the inputs.
+        against: the release whose answers are right; without it none are compared.
+    """
     ports = {port.alias for port in asked.case.inputs}
     if set(feed) != ports or any(map(_loses, feed.values())):
         return
@@ -87,7 +93,8 @@ def commands(asked: Asked, feed: Arrays) -> Iterator[str]:
             "run",
             str(asked.subject.model.path),
             "--on",
-            consumer.release,
+            ",".join(dict.fromkeys((consumer.release, against or consumer.release))),
+            *(["--reference", against] if against else []),
             "--provider",
             consumer.provider,
             "--loader",
