@@ -6,20 +6,23 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pytest
 from tests.search.test_seeded_models import broken, seeded
 
-from savedmodel_compat import properties
+from savedmodel_compat import properties, strategies
 from savedmodel_compat.errors import UsageError
 from savedmodel_compat.properties import BrokenError, Search
-from savedmodel_compat.search import kept
+from savedmodel_compat.runtimes.verdicts import Answer, Failure
+from savedmodel_compat.search import by_itself, kept
+from savedmodel_compat.search.engine import Property, search
 
 if TYPE_CHECKING:
+    from savedmodel_compat.model import TensorSpec
     from savedmodel_compat.properties import Subject
-    from savedmodel_compat.search.subject import Asked
+    from savedmodel_compat.search.subject import Asked, Loaded
 
 DRAW = """
 import hashlib, sys
@@ -149,3 +152,104 @@ def test_a_search_of_nothing() -> None:
     """The defaults of a search: what the documentation says."""
     assert (Search().examples, Search().random, Search().edges) == (200, False, True)
     assert issubclass(BrokenError, AssertionError)
+
+
+class Process:
+    """What a search asks, as far as it matters to it: it has a past, until it is renewed.
+
+    Args:
+        patience: how many questions it answers as it should.
+    """
+
+    def __init__(self, patience: int) -> None:
+        self.patience = patience
+        self.asked = 0
+
+    def ask(self, feeds: list[object]) -> list[object]:
+        """Answer."""
+        self.asked += len(feeds)
+        return []
+
+    def renew(self) -> None:
+        """Forget."""
+        self.asked = 0
+
+
+def searched(subject: Subject, process: Process, *, answers: bool = True) -> None:
+    """Search with a property that holds of a process as long as it has patience."""
+
+    def holds(drawn: object, tally: properties.Tally) -> None:
+        process.ask([drawn])
+        tally.answered += answers
+        if process.asked > process.patience:
+            raise BrokenError("it is otherwise")
+
+    asked = one_of(subject)
+    search(
+        Property(
+            name="any",
+            asked=asked,
+            strategy=strategies.from_signature(asked.signature),
+            holds=holds,
+            loaded=[cast("Loaded", process)],
+        )
+    )
+
+
+@seeded("export_right", examples="20")
+def test_what_only_a_past_shows(savedmodel_subject: Subject) -> None:
+    """It is no fault of the inputs, and is told as what it is."""
+    searched(savedmodel_subject, Process(patience=100))
+    with pytest.raises(BrokenError, match="and as they should be by a fresh one, such as: it is"):
+        searched(savedmodel_subject, Process(patience=3))
+    with pytest.raises(BrokenError, match="^any, signature 'serving_default' .*: it is otherwise"):
+        searched(savedmodel_subject, Process(patience=0))
+
+
+@seeded("export_right", examples="20", stateful=True)
+def test_a_past_that_is_meant(savedmodel_subject: Subject) -> None:
+    """Of a model that is said to keep state nobody demands to forget."""
+    searched(savedmodel_subject, Process(patience=3))
+
+
+@seeded("export_right", examples="20")
+def test_what_nobody_answers(savedmodel_subject: Subject) -> None:
+    """A property of which nothing was seen does not hold, and is not broken."""
+    with pytest.raises(properties.DoesNotApplyError, match="none of 20 inputs was answered"):
+        searched(savedmodel_subject, Process(patience=100), answers=False)
+
+
+@seeded("export_right", examples="5")
+def test_outputs_that_are_declared_otherwise(savedmodel_subject: Subject) -> None:
+    """Names, dtypes and shapes of answers are those of the signature."""
+    asked = one_of(savedmodel_subject)
+    [(alias, spec)] = asked.signature.outputs.items()
+
+    def declared(outputs: dict[str, TensorSpec]) -> Asked:
+        signature = replace(asked.signature, outputs=outputs)
+        signatures = {**asked.meta_graph.signatures, asked.case.signature: signature}
+        return replace(asked, meta_graph=replace(asked.meta_graph, signatures=signatures))
+
+    assert by_itself.outputs_as_declared(declared({alias: spec})).answered
+    for outputs, words in (
+        ({}, r"the outputs are \['y'\], and declared are \[\]"),
+        ({alias: replace(spec, dtype="int32")}, "output 'y' is float32, and int32 is declared"),
+        ({alias: replace(spec, shape=(None, 2))}, r"the shape \[\d+, 1\], and \['\?', 2\] is"),
+        ({alias: replace(spec, shape=(None,))}, r"the shape \[\d+, 1\], and \['\?'\] is declared"),
+    ):
+        with pytest.raises(BrokenError, match=words):
+            by_itself.outputs_as_declared(declared(outputs))
+
+
+@seeded("export_right")
+def test_answers_and_refusals(savedmodel_subject: Subject) -> None:
+    """One that answers what another refuses differs from it, either way; two that refuse do not."""
+    asked = one_of(savedmodel_subject)
+    answer = Answer(outputs={"y": np.ones(1, np.float32)}, dtypes={"y": "float32"})
+    refusal = Answer(failure=Failure(text="no such thing", type="KeyError"))
+    assert asked.differences(answer, answer) is None
+    assert asked.differences(refusal, refusal) is None
+    assert asked.differences(answer, refusal) == "it is refused: no such thing"
+    assert asked.differences(refusal, answer) == (
+        "it is answered, where it should be refused: no such thing"
+    )

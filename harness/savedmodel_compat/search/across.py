@@ -46,7 +46,7 @@ def answers_as_exported(asked: Asked) -> Tally:
         actual = _answer(loaded, feed, expected, live)
         counted(actual, tally)
         if expected.failure is not None and actual.failure is None:
-            raised = one_line(expected.failure.text)
+            raised = f"{expected.failure.type}: {one_line(expected.failure.text)}"
             raise BrokenError(
                 f"it is answered, and before it was saved the exporter's `call` raised {raised}"
             )
