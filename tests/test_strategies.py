@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from savedmodel_compat import strategies
 from savedmodel_compat.errors import UnsupportedError
 from savedmodel_compat.model.values import Encoding, Signature, TensorSpec
+from savedmodel_compat.search._elements import repeated
 from savedmodel_compat.search.signatures import module_inputs
 from savedmodel_compat.strategies import DrawnInput, DrawnSignature, Feature, Mismatch
 from savedmodel_compat.tensors import DTYPES, dtype_from_name
@@ -136,6 +137,49 @@ def test_sizes_are_bounded() -> None:
     """However many dimensions are open, an input stays small."""
     wide = signature(x=spec("float32", (None, None, None, None)))
     assert max(feed["x"].size for feed in drawn(strategies.from_signature(wide))) <= 1 << 14
+
+
+@pytest.mark.parametrize("shape", [(3, 12), (4, 32, 32, 3), (5, 4), (5, 1), (2, 768)])
+def test_rows_side_by_side(shape: tuple[int, ...]) -> None:
+    """Few values that are repeated make no two rows alike that are side by side, whatever their size; nor columns."""
+    for count in (2, 3, 4):
+        array = repeated([float(value) for value in range(count)], "float32", shape)
+        for axis, size in enumerate(shape):
+            for place in range(size - 1):
+                one, other = (array.take(at, axis) for at in (place, place + 1))
+                assert not np.any(one == other)
+
+
+def test_one_that_is_another() -> None:
+    """One element of an input is often unlike all others; with edges="one" it may be no number, and all others are."""
+    said = signature(x=spec("float32", (2, 6)))
+    odd = [feed["x"] for feed in drawn(strategies.from_signature(said, edges="one"))]
+    counts = [int(np.sum(~np.isfinite(array))) for array in odd]
+    assert set(counts) == {0, 1}
+    assert any(np.isnan(array).any() for array in odd)
+    plain = [feed["x"] for feed in drawn(strategies.from_signature(said, edges=False))]
+    assert all(np.isfinite(array).all() for array in plain)
+    assert any(
+        len(np.unique(array)) == 2 and 1 in np.unique(array, return_counts=True)[1]
+        for array in plain
+    )
+    words = signature(x=spec("string", (2, 6)))
+    strings = [feed["x"] for feed in drawn(strategies.from_signature(words, edges="one"))]
+    assert any(b"\xff\xfe" in array.ravel().tolist() for array in strings)
+
+
+def test_batches_of_large_rows() -> None:
+    """Of large rows there are batches of a few, and all inputs have as many; of rows that nobody could hold there are none."""
+    image = signature(x=spec("float32", (None, 224, 224, 3)))
+    sizes = {feed["x"].shape[0] for feed in drawn(strategies.from_signature(image), 60)}
+    assert sizes == {0, 1, 2, 3}
+    two = signature(a=spec("float32", (None, 3)), b=spec("float32", (None, 20000)))
+    for feed in drawn(strategies.from_signature(two, batch=65), 10):
+        assert feed["a"].shape[0] == feed["b"].shape[0] == 13
+    small = signature(x=spec("float32", (None, 32, 32, 3)))
+    assert max(f["x"].shape[0] for f in drawn(strategies.from_signature(small))) > 64
+    with pytest.raises(UnsupportedError, match="too large to be drawn"):
+        drawn(strategies.from_signature(signature(x=spec("float32", (1 << 20, 1 << 13)))), 1)
 
 
 def test_batches_are_tied() -> None:
@@ -347,7 +391,7 @@ def test_plain_signatures() -> None:
 def test_names_in_modules() -> None:
     """What TensorFlow calls the tensors of a module's arguments: see the generated models, which hold this against real ones."""
     sparse, taken = DrawnInput("x", "string", (None, 4), "sparse"), DrawnInput("x_1", "bool", ())
-    nest = DrawnInput("a", kind="dict", parts=(DrawnInput("q", "int32", None), sparse))
+    nest = DrawnInput("a", kind="dict", parts=(sparse, DrawnInput("q", "int32", None)))
     found = module_inputs(DrawnSignature("s", (taken, sparse, nest)))
     assert {alias: (leaf.dtype, leaf.shape) for alias, leaf in found.items()} == {
         "a": ("int32", None),

@@ -27,10 +27,14 @@ def seeded(function: str, **options: object) -> pytest.MarkDecorator:
 
 
 def broken(holds: Callable[[Subject], Tally], subject: Subject) -> str:
-    """Return how a property fails."""
-    with pytest.raises(BrokenError) as error:
-        holds(subject)
-    return str(error.value)
+    """Return how a property fails; that it does not apply would be a skip, and a fault here."""
+    try:
+        tally = holds(subject)
+    except BrokenError as error:
+        return str(error)
+    except DoesNotApplyError as error:
+        pytest.fail(f"it does not apply: {error}")
+    pytest.fail(f"it holds: {tally}")
 
 
 def smallest(text: str) -> str:
