@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pytest
-from tests.search.test_seeded_models import broken, seeded
+from tests.search.seeding import broken, seeded
 
 from savedmodel_compat import properties, strategies
 from savedmodel_compat.errors import UsageError

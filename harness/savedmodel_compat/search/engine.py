@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +73,7 @@ class Property:
     against: str | None = None
 
 
-def search(wanted: Property) -> Tally:  # noqa: C901 - one search, from what was kept to what it comes to
+def search(wanted: Property) -> Tally:
     """Try a property on what was kept, and then on what Hypothesis draws.
 
     Returns:
@@ -84,31 +84,14 @@ def search(wanted: Property) -> Tally:  # noqa: C901 - one search, from what was
         DoesNotApplyError: no input was answered, so that nothing is known.
         UsageError: what was kept does not fit the signature.
     """
-    tally, too_much = Tally(), 0
-    found = _Found()
+    trying = _Trying(wanted)
+    tally, found = trying.tally, trying.found
     for each in wanted.loaded:
         # Hypothesis would make inputs small for which a model does not load.
         each.ask([])
-
-    def tried(drawn: Any) -> None:
-        nonlocal too_much
-        if too_much >= _MOST_TOO_MUCH:
-            if found.error is not None and _is_same(wanted, drawn, found.drawn):
-                raise found.error
-            return
-        tally.tried += 1
-        try:
-            wanted.holds(drawn, tally)
-        except TooMuchError:
-            tally.refused += 1
-            too_much += 1
-        except BrokenError as first:
-            too_much += isinstance(first, TookTooMuchError)
-            _again(wanted, drawn, tally, found, first)
-
-    _try_kept(wanted, tried, found)
+    _try_kept(wanted, trying, found)
     how = wanted.asked.subject.search
-    drawing = given(wanted.strategy)(_named(tried))
+    drawing = given(wanted.strategy)(_named(trying))
     drawing = settings(
         max_examples=how.examples,
         deadline=None,
@@ -186,6 +169,38 @@ class _Found:
     drawn: Any = None
     error: BrokenError | None = None
     kept: Path | None = None
+
+
+@dataclass(slots=True)
+class _Trying:
+    """A property at work: it is called with what Hypothesis draws.
+
+    Args:
+        wanted: the property.
+        tally: what it has come across.
+        found: what has broken it.
+        too_much: how many inputs took more than a question has.
+    """
+
+    wanted: Property
+    tally: Tally = field(default_factory=Tally)
+    found: _Found = field(default_factory=_Found)
+    too_much: int = 0
+
+    def __call__(self, drawn: Any) -> None:
+        if self.too_much >= _MOST_TOO_MUCH:
+            if self.found.error is not None and _is_same(self.wanted, drawn, self.found.drawn):
+                raise self.found.error
+            return
+        self.tally.tried += 1
+        try:
+            self.wanted.holds(drawn, self.tally)
+        except TooMuchError:
+            self.tally.refused += 1
+            self.too_much += 1
+        except BrokenError as first:
+            self.too_much += isinstance(first, TookTooMuchError)
+            _again(self.wanted, drawn, self.tally, self.found, first)
 
 
 def _named(tried: Callable[[Any], None]) -> Callable[[Any], None]:
