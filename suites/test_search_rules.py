@@ -213,3 +213,23 @@ def test_words_of_any_number(release: str, answers: Callable[..., list[Arrays]])
     )
     assert alone["words"].shape == (1, 0)
     assert beside["words"].tolist() == [[b"", b""], [b"a", b"b"]]
+
+
+@pytest.mark.parametrize("release", ALL)
+def test_a_pixel_that_is_no_number(release: str, answers: Callable[..., list[Arrays]]) -> None:
+    """It makes an answer NaN, or is taken for 0 without a word; in 1.7 and 1.12 a row's answer depends on whether it is alone."""
+    images = np.zeros((2, 28, 28, 1), np.float32)
+    images[0, 0, 1] = np.nan
+    alone, beside = (
+        int(np.isnan(answer["softmax"][0]).sum())
+        for answer in answers("mnist_cnn", release, {"image": images[:1]}, {"image": images})
+    )
+    if release in {"1.7.1", "1.12.3"}:
+        assert alone == 10
+        assert 0 < beside < 10
+    elif Version(release) < Version("2.9"):
+        assert alone == beside == (0 if release == "2.1.4" else 10)
+    else:
+        # oneDNN chooses its kernels by the processor.
+        assert alone == beside
+        assert alone in {0, 10}
