@@ -10,7 +10,7 @@ import pytest
 
 from savedmodel_compat._plugin_cells import CellRequest, consumer_of, where_of
 from savedmodel_compat._plugin_options import as_typed, setting
-from savedmodel_compat.errors import UnsupportedError, UsageError
+from savedmodel_compat.errors import UnsupportedError, UsageError, WorkerError
 from savedmodel_compat.matrix.runner import find_exporter_in, only
 from savedmodel_compat.runtimes import venv
 from savedmodel_compat.search.subject import BrokenError, DoesNotApplyError, Origin, Search, Subject
@@ -131,6 +131,8 @@ def told(error: Exception) -> None:
         pytest.skip(f"does not apply: {error.message}")
     if isinstance(error, BrokenError | UsageError):
         raise pytest.fail.Exception(str(error), pytrace=False) from None
+    if isinstance(error, WorkerError):
+        raise pytest.fail.Exception(f"infra-error: {error}", pytrace=False) from None
 
 
 def _worker(runner: Runner, consumer: Consumer) -> Worker | None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -13,7 +16,7 @@ import pytest
 from tests.search.seeding import broken, seeded
 
 from savedmodel_compat import properties, strategies
-from savedmodel_compat.errors import UsageError
+from savedmodel_compat.errors import UsageError, WorkerError
 from savedmodel_compat.properties import BrokenError, Search
 from savedmodel_compat.runtimes.verdicts import Answer, Failure
 from savedmodel_compat.search import by_itself, kept
@@ -22,6 +25,7 @@ from savedmodel_compat.search.engine import Property, search
 if TYPE_CHECKING:
     from savedmodel_compat.model import TensorSpec
     from savedmodel_compat.properties import Subject
+    from savedmodel_compat.runtimes.wire import Arrays
     from savedmodel_compat.search.subject import Asked, Loaded
 
 DRAW = """
@@ -204,6 +208,44 @@ def test_what_only_a_past_shows(savedmodel_subject: Subject) -> None:
         searched(savedmodel_subject, Process(patience=3))
     with pytest.raises(BrokenError, match="^any, signature 'serving_default' .*: it is otherwise"):
         searched(savedmodel_subject, Process(patience=0))
+
+
+def children() -> set[int]:
+    """The processes that this one has started."""
+    found = set()
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(status.read_text().rpartition(")")[2].split()[1])
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if parent == os.getpid():
+            found.add(int(status.parent.name))
+    return found
+
+
+@seeded("export_right")
+def test_a_worker_that_is_killed(
+    savedmodel_subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told as what it is, is no fault of the model, and the next question has another worker."""
+    loaded = savedmodel_subject.load(one_of(savedmodel_subject).case)
+    savedmodel_subject.worker.close()
+    before = children()
+    loaded.ask([])
+    [worker] = children() - before
+    asked, count = loaded.ask, 0
+
+    def ask(feeds: Sequence[Arrays]) -> list[Answer]:
+        nonlocal count
+        count += 1
+        if count == 5:
+            os.kill(worker, signal.SIGKILL)
+        return asked(feeds)
+
+    monkeypatch.setattr(loaded, "ask", ask)
+    with pytest.raises(WorkerError, match=r"the worker of 2\.11\.1 .* was lost: .*signal 9"):
+        properties.outputs_as_declared(savedmodel_subject)
+    assert properties.outputs_as_declared(savedmodel_subject).answered
 
 
 @seeded("export_right", examples="20", stateful=True)

@@ -15,7 +15,7 @@ from hypothesis.database import DirectoryBasedExampleDatabase
 from hypothesis.errors import Flaky
 
 from savedmodel_compat.cache import default_root
-from savedmodel_compat.errors import UsageError
+from savedmodel_compat.errors import SavedModelCompatError, UsageError
 from savedmodel_compat.matrix.inputs import wanted as inputs_of
 from savedmodel_compat.search import kept
 from savedmodel_compat.search._hypothesis import HypothesisProvider
@@ -180,14 +180,19 @@ class _Trying:
         tally: what it has come across.
         found: what has broken it.
         too_much: how many inputs took more than a question has.
+        ended: what ended the search without breaking the property, such as a worker that was killed.
     """
 
     wanted: Property
     tally: Tally = field(default_factory=Tally)
     found: _Found = field(default_factory=_Found)
     too_much: int = 0
+    ended: SavedModelCompatError | None = None
 
     def __call__(self, drawn: Any) -> None:
+        if self.ended is not None:
+            # Hypothesis asks once more, and a worker that has been started anew would answer.
+            raise self.ended
         if self.too_much >= _MOST_TOO_MUCH:
             if self.found.error is not None and _is_same(self.wanted, drawn, self.found.drawn):
                 raise self.found.error
@@ -201,6 +206,9 @@ class _Trying:
         except BrokenError as first:
             self.too_much += isinstance(first, TookTooMuchError)
             _again(self.wanted, drawn, self.tally, self.found, first)
+        except SavedModelCompatError as error:
+            self.ended = error
+            raise
 
 
 def _named(tried: Callable[[Any], None]) -> Callable[[Any], None]:
