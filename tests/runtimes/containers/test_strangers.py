@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 import subprocess
 import sys
 import threading
@@ -179,17 +180,23 @@ def test_settings_of_docker_that_are_damaged(tmp_path: Path) -> None:
     """A config.json that is no object ends in an error, and not in a traceback."""
     (tmp_path / "config.json").write_text("[]")
     code = "import sys; from savedmodel_compat import cli; sys.exit(cli.run(['runtime', 'list', '--provider', 'docker']))"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={
-            "DOCKER_CONFIG": str(tmp_path),
-            "HOME": str(tmp_path),
-            "PYTHONPATH": ":".join(sys.path),
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    # They are read before anything is asked, so that whoever listens need not be an engine.
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "socket"))
+        listening.listen()
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env={
+                "DOCKER_CONFIG": str(tmp_path),
+                "DOCKER_HOST": f"unix://{tmp_path / 'socket'}",
+                "HOME": str(tmp_path),
+                "PYTHONPATH": ":".join(sys.path),
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
     assert done.returncode == 7, done.stderr
     assert "Docker's settings cannot be used" in done.stderr
     assert "Traceback" not in done.stderr
